@@ -1,0 +1,394 @@
+"""The complete description of one training run, as frozen dataclasses.
+
+A recipe (`seglab.recipes`) returns an `Experiment`; the command line and the notebooks change single
+fields of it by name; a run records it as YAML and the same YAML repeats the run. There is one reader for
+all three ways in, and it refuses what it does not know with the field's full name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+import re
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from seglab.errors import ConfigError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+T = TypeVar("T")
+
+
+def _check(condition: bool, owner: object, name: str, allowed: str) -> None:
+    """Raises ConfigError naming the field `name` of `owner` unless `condition` holds."""
+    if not condition:
+        section = type(owner).__name__.removesuffix("Config").lower()
+        prefix = "" if section == "experiment" else f"{section}."
+        raise ConfigError(f"{prefix}{name}: got {getattr(owner, name)!r}; allowed is {allowed}")
+
+
+def _check_size(owner: object, name: str) -> None:
+    size = getattr(owner, name)
+    _check(size is None or min(size) >= 32, owner, name, "a height and a width of at least 32, or null")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pictures, and how the network sees them.
+
+    Args:
+        name: A data set of `seglab.datasets`.
+        root: Its folder; None looks in `SEGLAB_DATA` and in the cache.
+        train_split: Split that is trained on.
+        eval_split: Split that is scored after the epochs and decides which weights are best.
+        input_size: Height and width to which a whole picture is scaled for the network; None keeps the
+            picture's own size. Scores are always taken at the mask's own size.
+        mean: Subtracted from the RGB image in [0, 1].
+        std: Divides the result.
+        cache_gib: Most space, in GiB, that decoded pictures may take in the cache folder; a larger set is
+            decoded anew each time.
+        workers: Loader processes; None chooses (none where the main process does the training on the CPU).
+    """
+
+    name: str = "street_scenes"
+    root: str | None = None
+    train_split: str = "train"
+    eval_split: str = "val"
+    input_size: tuple[int, int] | None = None
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    cache_gib: float = 8.0
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_size(self, "input_size")
+        _check(min(self.std) > 0, self, "std", "three numbers above 0")
+        _check(self.cache_gib >= 0, self, "cache_gib", "0 or more")
+        _check(self.workers is None or self.workers >= 0, self, "workers", "0 or more, or null")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of a training picture; image and mask always change together.
+
+    Args:
+        scale: Range of the factor by which the picture is enlarged or shrunk, drawn uniformly.
+        crop: Height and width of the random crop; None crops at the input size. Where the scaled picture
+            is smaller than the crop, the image is padded with its mean and the mask with the ignore index.
+        flip: Probability of a horizontal flip.
+        brightness: Largest relative change of brightness, 0 for none; likewise contrast and saturation.
+        contrast: See brightness.
+        saturation: See brightness.
+    """
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    crop: tuple[int, int] | None = None
+    flip: float = 0.5
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(0 < self.scale[0] <= self.scale[1], self, "scale", "a smallest and a largest factor above 0")
+        _check_size(self, "crop")
+        _check(0 <= self.flip <= 1, self, "flip", "a probability in [0, 1]")
+        for name in ("brightness", "contrast", "saturation"):
+            _check(0 <= getattr(self, name) < 1, self, name, "a strength in [0, 1)")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A network of `seglab.models`.
+
+    Args:
+        name: Its name in the registry.
+        options: Its own options, handed to `create_model`.
+    """
+
+    name: str = "minihrnet_a3"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The training objective: cross-entropy over the labelled pixels.
+
+    Args:
+        class_weights: How classes are weighted (`seglab.datasets.statistics`).
+        label_smoothing: Share of the target given to all classes alike, in [0, 1).
+    """
+
+    class_weights: Literal["none", "hrnet", "inverse", "sqrt_inverse", "log_inverse"] = "none"
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.label_smoothing < 1, self, "label_smoothing", "a share in [0, 1)")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Args:
+    name: Adam with L2 penalty, AdamW with decoupled decay, or SGD with momentum.
+    lr: Largest learning rate of the schedule.
+    weight_decay: Strength of the decay; biases and normalisation parameters are exempt.
+    momentum: Momentum of SGD, or the first beta of Adam and AdamW.
+    """
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        _check(self.lr > 0 and math.isfinite(self.lr), self, "lr", "a finite number above 0")
+        _check(self.weight_decay >= 0, self, "weight_decay", "0 or more")
+        _check(0 <= self.momentum < 1, self, "momentum", "a number in [0, 1)")
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """The learning rate over the steps of a run, as a factor on `optimizer.lr`.
+
+    Args:
+        name: `poly` is (1 - t)^power, `cosine` half a cosine, `onecycle` a cosine up and a cosine down,
+            `constant` none; t runs from 0 to 1 over the steps after the warm-up.
+        power: Exponent of `poly`.
+        warmup_steps: Steps of linear growth from 0 before the schedule begins. For `onecycle` the rising
+            part is the first 30 per cent, and this is left at 0.
+    """
+
+    name: Literal["poly", "cosine", "onecycle", "constant"] = "poly"
+    power: float = 0.9
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self.power > 0, self, "power", "a number above 0")
+        _check(self.warmup_steps >= 0, self, "warmup_steps", "0 or more")
+        if self.name == "onecycle":
+            _check(self.warmup_steps == 0, self, "warmup_steps", "0, because onecycle warms up by itself")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The loop.
+
+    Args:
+        epochs: Passes over the training split.
+        batch_size: Pictures per optimizer step, over all processes and accumulated parts together.
+        accumulation: Parts in which a batch is computed, one after the other, to save memory.
+        clip_norm: Largest norm of the gradient, None for no limit.
+        ema_decay: Decay per step of the moving average of the weights, which is then what is evaluated and
+            kept; None evaluates the weights themselves.
+        evaluate_every: Epochs between two evaluations; the last epoch is always evaluated.
+        device: `auto` takes CUDA where there is one, else the CPU.
+        precision: Number format of the forward pass; `auto` times one step of each and takes the fastest.
+        memory_format: Layout of the activations in memory; `auto` likewise.
+        tensorboard: Also write TensorBoard events into the run folder.
+    """
+
+    epochs: int = 50
+    batch_size: int = 8
+    accumulation: int = 1
+    clip_norm: float | None = None
+    ema_decay: float | None = None
+    evaluate_every: int = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "accumulation", "evaluate_every"):
+            _check(getattr(self, name) >= 1, self, name, "1 or more")
+        _check(
+            self.batch_size % self.accumulation == 0, self, "accumulation", f"a divisor of {self.batch_size}"
+        )
+        _check(self.clip_norm is None or self.clip_norm > 0, self, "clip_norm", "above 0, or null")
+        _check(self.ema_decay is None or 0 < self.ema_decay < 1, self, "ema_decay", "in (0, 1), or null")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides a run.
+
+    Args:
+        study: Group of runs that belong together; a folder under `results/`.
+        name: The run's own name within the study.
+        profile: `full` is the published budget, `laptop` about half an hour on two cores, `quick` a few
+            minutes; quick runs never enter `results/`.
+        seed: Seed of weights, data order and augmentation.
+    """
+
+    study: str
+    name: str
+    profile: Literal["quick", "laptop", "full"] = "full"
+    seed: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("study", "name"):
+            value = getattr(self, name)
+            good = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", value) is not None
+            _check(good, self, name, "up to 100 letters, digits, '_', '-' and '.', not beginning with '-' or '.'")
+        _check(0 <= self.seed < 2**31, self, "seed", "a whole number in [0, 2^31)")
+
+
+# ----------------------------------------------------------------------------- reading and writing
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The configuration as plain dictionaries, lists, strings and numbers."""
+
+    def plain(value):
+        if dataclasses.is_dataclass(value):
+            return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        if isinstance(value, Mapping):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(item) for item in value]
+        return value
+
+    return plain(config)
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Builds `cls` from plain values.
+
+    Raises:
+        ConfigError: On an unknown or missing field, or a value of another type than the field's; the
+            message holds the field's full name.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where or cls.__name__}: got {values!r}; allowed is a mapping of fields")
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for name in values:
+        if name not in fields:
+            raise ConfigError(unknown(f"field {_join(where, name)}", str(name), fields))
+    required = dataclasses.MISSING
+    for name, f in fields.items():
+        if name not in values and f.default is required and f.default_factory is required:
+            raise ConfigError(f"{_join(where, name)}: missing")
+    return cls(**{name: _coerce(v, hints[name], _join(where, name)) for name, v in values.items()})
+
+
+def override(config: T, overrides: Iterable[str]) -> T:
+    """Changes single fields, each given as `section.field=value` with the value in YAML.
+
+    Raises:
+        ConfigError: On anything that is not of this form, and as `from_dict` does.
+    """
+    values = to_dict(config)
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"{text!r}: allowed is FIELD=VALUE, for example optimizer.lr=0.001")
+        *sections, last = name.strip().split(".")
+        target = values
+        for depth, section in enumerate(sections):
+            if not isinstance(target.get(section), dict):
+                raise ConfigError(unknown(f"field {'.'.join(sections[: depth + 1])}", section, target))
+            target = target[section]
+        if sections[-1:] != ["options"] and last not in target:
+            raise ConfigError(unknown(f"field {name}", last, target))
+        if isinstance(target.get(last), dict) and last != "options":
+            inner = ", ".join(f"{name}.{key}" for key in target[last])
+            raise ConfigError(f"{name}: this is a section; allowed are its fields {inner}")
+        try:
+            target[last] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"{name}: {value!r} is not a YAML value") from None
+    return from_dict(type(config), values)
+
+
+def to_yaml(config: Any) -> str:
+    """The configuration as YAML, fields in the order of their definition."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None, width=100)
+
+
+def read_yaml(path: Path | str) -> Experiment:
+    """Reads an `Experiment` that a run recorded.
+
+    Raises:
+        ConfigError: If the file is missing, no YAML, or as `from_dict` does.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
+    try:
+        return from_dict(Experiment, values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def config_hash(config: Any) -> str:
+    """First 12 hex digits of the SHA-256 of the canonical JSON form."""
+    text = json.dumps(to_dict(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def unknown(what: str, name: str, accepted: Iterable[str]) -> str:
+    """The sentence for an unknown name: the nearest accepted one, then all of them."""
+    accepted = list(accepted)
+    near = difflib.get_close_matches(name, accepted, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ";"
+    return f"unknown {what}{hint} Accepted: {', '.join(accepted)}"
+
+
+def _join(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else str(name)
+
+
+def _coerce(value: Any, hint: Any, name: str) -> Any:
+    """Checks `value` against the type `hint`, turning lists into tuples and whole numbers into floats."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return from_dict(hint, value, name)
+    if hint is Any:
+        return value
+    if origin is types.UnionType:  # only `X | None` occurs
+        inner = next(arg for arg in args if arg is not type(None))
+        return None if value is None else _coerce(value, inner, name)
+    if origin is Literal:
+        if value not in args:
+            raise ConfigError(f"{name}: got {value!r}; allowed is one of {', '.join(map(str, args))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)) or len(value) != len(args):
+            raise ConfigError(f"{name}: got {value!r}; allowed is a list of {len(args)} values")
+        pairs = zip(value, args, strict=True)
+        return tuple(_coerce(item, arg, f"{name}[{i}]") for i, (item, arg) in enumerate(pairs))
+    if origin is dict:
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise ConfigError(f"{name}: got {value!r}; allowed is a mapping with names as keys")
+        return dict(value)
+    if hint is float and not isinstance(value, bool):
+        # PyYAML reads 1e-3 as text because YAML 1.1 wants a point in it.
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    elif type(value) is hint:
+        return value
+    article = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[hint]
+    raise ConfigError(f"{name}: got {value!r}; allowed is {article}")
