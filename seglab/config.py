@@ -246,7 +246,7 @@ class Experiment:
         for name in ("study", "name"):
             value = getattr(self, name)
             good = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", value) is not None
-            _check(good, self, name, "up to 100 letters, digits, '_', '-' and '.', not beginning with '-' or '.'")
+            _check(good, self, name, "up to 100 of A-Z a-z 0-9 _ - . beginning with none of - .")
         _check(0 <= self.seed < 2**31, self, "seed", "a whole number in [0, 2^31)")
 
 

@@ -1,0 +1,244 @@
+"""Run folders: what a training leaves behind, in small text files that outlive weights and data.
+
+    <folder>/config.yaml             the complete Experiment
+             history.csv             one row per epoch
+             confusion_<split>.csv   integer confusion matrix, class names as header
+             summary.json            scores, cost, times and provenance; its presence says that the run ended
+             checkpoints/            training state and best weights; not part of the record
+
+A folder is made once and never overwritten. `load` reads any number of them as one table.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seglab.config import Experiment, config_hash, read_yaml, to_yaml
+from seglab.errors import RunError
+
+SCHEMA_VERSION = 1
+
+
+def default_folder(experiment: Experiment, root: Path | str = ".") -> Path:
+    """Where a run belongs: `results/<study>/<name>/seed<k>`, and below `runs/quick/` for quick runs.
+
+    A quick run can thus never be taken for a result of the study.
+    """
+    top = Path("runs", "quick") if experiment.profile == "quick" else Path("results")
+    return Path(root) / top / experiment.study / experiment.name / f"seed{experiment.seed}"
+
+
+def create(folder: Path | str, experiment: Experiment) -> Path:
+    """Makes a new run folder and records the experiment in it.
+
+    Raises:
+        RunError: If the folder exists already.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise RunError(
+            f"{folder}: this run exists already and runs are never overwritten; "
+            "allowed are another folder (--out), another seed or name, or --resume"
+        ) from None
+    write_text(folder / "config.yaml", to_yaml(experiment))
+    return folder
+
+
+def numbered_folder(parent: Path | str) -> Path:
+    """The first of `parent/run01`, `parent/run02`, … that does not exist."""
+    number = 1
+    while (folder := Path(parent) / f"run{number:02d}").exists():
+        number += 1
+    return folder
+
+
+def read_experiment(folder: Path | str) -> Experiment:
+    """Reads the experiment that a run folder records.
+
+    Raises:
+        RunError: If the folder or its config.yaml is missing.
+    """
+    path = Path(folder) / "config.yaml"
+    if not path.is_file():
+        raise RunError(f"{folder}: no run folder (config.yaml is missing); `seglab train` makes one")
+    return read_yaml(path)
+
+
+# ------------------------------------------------------------------------------------ small text files
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file so that a reader sees the old content or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_history(folder: Path, rows: list[Mapping[str, Any]]) -> None:
+    """Writes `history.csv`, one row per epoch, empty cells where a quantity was not measured."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [",".join(columns)]
+    lines += [",".join(_cell(row.get(column)) for column in columns) for row in rows]
+    write_text(folder / "history.csv", "\n".join(lines) + "\n")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def read_history(folder: Path | str) -> pd.DataFrame:
+    """Reads `history.csv`: one row per epoch."""
+    return pd.read_csv(Path(folder) / "history.csv")
+
+
+def write_confusion(folder: Path, split: str, confusion: np.ndarray, classes: Iterable[str]) -> None:
+    """Writes `confusion_<split>.csv`: class names as header, then one row per true class."""
+    rows = [",".join(classes), *(",".join(map(str, row)) for row in confusion.tolist())]
+    write_text(folder / f"confusion_{split}.csv", "\n".join(rows) + "\n")
+
+
+def read_confusion(folder: Path | str, split: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Reads a confusion matrix, int64 (K, K), and its class names.
+
+    Raises:
+        RunError: If the run has none for this split, or the file is no square matrix of counts.
+    """
+    path = Path(folder) / f"confusion_{split}.csv"
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            classes, *rows = csv.reader(file)
+        confusion = np.array(rows, dtype=np.int64)
+        if confusion.shape != (len(classes), len(classes)) or (confusion < 0).any():
+            raise ValueError
+    except FileNotFoundError:
+        raise RunError(f"{path}: this run was not evaluated on the split {split!r}") from None
+    except ValueError:
+        raise RunError(f"{path}: not a square matrix of counts under a header of class names") from None
+    return confusion, tuple(classes)
+
+
+def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Writes `summary.json`, last of all files, so that its presence means a finished run."""
+    write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
+
+
+def read_summary(folder: Path | str) -> dict[str, Any]:
+    """Reads `summary.json`.
+
+    Raises:
+        RunError: If the run has not ended yet, or the file is damaged.
+    """
+    path = Path(folder) / "summary.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{folder}: this run has not ended (summary.json is missing)") from None
+    except ValueError:
+        raise RunError(f"{path}: not a JSON file") from None
+
+
+# ---------------------------------------------------------------------------------- many runs, one table
+
+
+def find(root: Path | str = "results") -> list[Path]:
+    """All finished run folders below `root`, sorted."""
+    return sorted(path.parent for path in Path(root).rglob("summary.json") if (path.parent / "config.yaml").exists())
+
+
+def load(root: Path | str = "results") -> pd.DataFrame:
+    """Reads every finished run below `root` as one table.
+
+    Returns:
+        One row per run: study, name, seed, profile, model, data, folder, and the scalar entries of
+        `summary.json` with their sections joined by dots (`scores.mean_iou`, `cost.params`, …).
+    """
+    rows = []
+    for folder in find(root):
+        experiment = read_experiment(folder)
+        rows.append(
+            {
+                "study": experiment.study,
+                "name": experiment.name,
+                "seed": experiment.seed,
+                "profile": experiment.profile,
+                "model": experiment.model.name,
+                "data": experiment.data.name,
+                "folder": folder.as_posix(),
+                **_flatten(read_summary(folder)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        elif not isinstance(value, list):
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+# ------------------------------------------------------------------------------------------- provenance
+
+
+def provenance(experiment: Experiment, **facts: Any) -> dict[str, Any]:
+    """What is needed to judge and to repeat a run: code, versions, machine, and the given facts."""
+    packages = ("seglab", "torch", "torchvision", "numpy", "pillow")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "config_hash": config_hash(experiment),
+        "code_revision": code_revision(),
+        "versions": {name: importlib.metadata.version(name) for name in packages}
+        | {"python": platform.python_version()},
+        "system": platform.system(),
+        "processor": processor(),
+        **facts,
+    }
+
+
+def code_revision() -> str:
+    """The git commit of the code, with `+changes` if it was edited since; `unknown` outside a checkout."""
+    here = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", str(here))
+        return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
