@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from seglab.errors import DataError
+
 
 def data_root() -> Path | None:
     """The folder that holds the data sets' folders, from `SEGLAB_DATA`; None if that is not set."""
@@ -19,3 +21,27 @@ def cache_root() -> Path:
         return Path(value).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "seglab"
+
+
+def find_root(name: str, folder: str, root: Path | str | None, layout: str, source: str) -> Path:
+    """The folder of a data set that the user has to provide.
+
+    Args:
+        name: The data set's name.
+        folder: Its folder's customary name below `SEGLAB_DATA`.
+        root: The folder itself, if the user named it.
+        layout: The expected folders and files.
+        source: How to get the data set.
+
+    Raises:
+        DataError: If there is no such folder; the message says where it was looked for and what to do.
+    """
+    if root is not None:
+        place, looked = Path(root).expanduser(), f"looked in {root}"
+    elif (base := data_root()) is not None:
+        place, looked = base / folder, f"looked for {base / folder} (SEGLAB_DATA is {base})"
+    else:
+        place, looked = None, f"SEGLAB_DATA is not set; it names the folder that holds {folder}/"
+    if place is not None and place.is_dir():
+        return place
+    raise DataError(f"{name}: data set not found; {looked}. Expected: {layout}. {source}")

@@ -1,0 +1,140 @@
+"""What every data set is: a list of picture pairs with one label space."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from seglab.datasets.locations import cache_root
+from seglab.datasets.reading import read_pair
+from seglab.errors import DataError
+from seglab.labels import LabelSpace
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One photograph, its mask, and the name that both go by in results."""
+
+    name: str
+    image: Path
+    mask: Path
+
+
+class SegmentationDataset:
+    """One split of a data set.
+
+    Args:
+        name: The data set's name.
+        split: The split's name.
+        labels: Classes, and the way from the masks' file ids to train ids.
+        samples: The pairs, in a fixed order.
+        root: The data set's folder.
+    """
+
+    def __init__(
+        self, name: str, split: str, labels: LabelSpace, samples: Sequence[Sample], root: Path
+    ) -> None:
+        self.name = name
+        self.split = split
+        self.labels = labels
+        self.samples = tuple(samples)
+        self.root = root
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.split}: {len(self)} pictures, {self.labels.num_classes} classes>"
+
+    @property
+    def names(self) -> list[str]:
+        """The samples' names, in order."""
+        return [sample.name for sample in self.samples]
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reads one pair.
+
+        Returns:
+            The image, uint8 (H, W, 3) in RGB, and its mask, uint8 (H, W) of train ids and the ignore index.
+
+        Raises:
+            DataError: If a file breaks a rule of `seglab.datasets.reading`.
+        """
+        sample = self.samples[index]
+        return read_pair(sample.image, sample.mask, self.labels)
+
+    def digest(self) -> str:
+        """Identity of what a network can see of this split: 16 hex digits.
+
+        It is a SHA-256 over the samples' names in order, the bytes of every image and mask, and the table
+        from file ids to train ids; where the files lie does not matter. Reading all bytes takes a second per
+        gigabyte or so, therefore the answer is remembered in the cache folder until the path, size, or time
+        of change of any file is another.
+        """
+        stats = [(str(p), p.stat()) for s in self.samples for p in (s.image, s.mask)]
+        table = json.dumps([self.labels.classes, sorted(self.labels.file_ids.items())])
+        key = hashlib.sha256(table.encode())
+        for sample in self.samples:
+            key.update(json.dumps(sample.name).encode())
+        for path, stat in stats:
+            key.update(f"\n{path} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}".encode())
+        memo = cache_root() / "digests" / key.hexdigest()[:32]
+        if memo.is_file() and len(known := memo.read_text(encoding="ascii")) == 16:
+            return known
+
+        content = hashlib.sha256(table.encode())
+        for sample in self.samples:
+            image, mask = (hashlib.sha256(path.read_bytes()) for path in (sample.image, sample.mask))
+            line = [sample.name, image.hexdigest(), mask.hexdigest()]
+            content.update(json.dumps(line).encode())
+        digest = content.hexdigest()[:16]
+        # A file that changed a moment ago could change again without its time of change telling so.
+        if time.time_ns() - max(stat.st_ctime_ns for _, stat in stats) > 1_000_000_000:
+            with contextlib.suppress(OSError):  # without a writable cache folder it is computed each time
+                memo.parent.mkdir(parents=True, exist_ok=True)
+                part = memo.with_name(f"{memo.name}.{os.getpid()}.tmp")
+                part.write_text(digest, encoding="ascii")
+                part.replace(memo)
+        return digest
+
+
+def pair(images: Mapping[str, Path], masks: Mapping[str, Path], where: Path) -> list[Sample]:
+    """Joins images and masks that have the same name, in the order of the names.
+
+    Args:
+        images: Photographs by name.
+        masks: Masks by name.
+        where: The folder in which they were sought, for the message.
+
+    Raises:
+        DataError: If there is no image, an image has no mask, or a mask no image.
+    """
+    if not images:
+        raise DataError(f"{where}: holds no pictures")
+    sides = ((images, masks, "image without a mask"), (masks, images, "mask without an image"))
+    for present, absent, what in sides:
+        if lonely := sorted(present.keys() - absent.keys()):
+            more = f" (and {len(lonely) - 1} more)" if len(lonely) > 1 else ""
+            raise DataError(f"{present[lonely[0]]}: {what}{more}; every picture needs both")
+    return [Sample(name, images[name], masks[name]) for name in sorted(images)]
+
+
+def pictures(folder: Path, pattern: str, suffix: str) -> dict[str, Path]:
+    """Files below `folder` that match `pattern`, by file name without `suffix`; hidden files are left out."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob(pattern)):
+        if path.name.startswith("."):
+            continue
+        name = path.name.removesuffix(suffix)
+        if name in found:
+            raise DataError(f"{path}: the same name as {found[name]}; names must differ within a split")
+        found[name] = path
+    return found

@@ -1,0 +1,228 @@
+"""From a data set to batches, in an order that only (seed, epoch) decide.
+
+What a picture looks like after augmentation is a function of (seed, epoch, index). Neither the number of
+loader processes, nor the number of training processes, nor a resumed run can change it, because the sampler
+hands out keys `(epoch, index)` and nothing keeps a random state between samples.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, default_collate
+from torchvision import tv_tensors
+
+from seglab.config import AugmentConfig, DataConfig
+from seglab.datasets.base import SegmentationDataset
+from seglab.datasets.transforms import JointAugment
+from seglab.errors import ConfigError, DataError
+
+MAX_WORKERS = 8
+
+
+class TrainingBatches:
+    """Augmented batches of a training split.
+
+    Args:
+        dataset: The split.
+        data: Input size, padding colour and number of loader processes.
+        augment: Strength of the random changes.
+        batch_size: Pictures per batch over all training processes together. A last, smaller batch is left
+            out.
+        seed: Seed of order and augmentation.
+        rank: Number of this training process.
+        world_size: Number of training processes; each gets `batch_size / world_size` pictures of a batch.
+        device_type: `cpu` loads in the training process unless `data.workers` says otherwise, because it uses
+            all cores already; anything else loads in up to `MAX_WORKERS` processes, into pinned memory.
+
+    Raises:
+        ConfigError: If the split is smaller than a batch, or a batch cannot be shared evenly.
+    """
+
+    def __init__(
+        self,
+        dataset: SegmentationDataset,
+        data: DataConfig,
+        augment: AugmentConfig,
+        batch_size: int,
+        seed: int,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+        device_type: str = "cpu",
+    ) -> None:
+        if len(dataset) < batch_size:
+            raise ConfigError(
+                f"training.batch_size: got {batch_size}; allowed are up to {len(dataset)}, the pictures of "
+                f"{dataset.name} {dataset.split}"
+            )
+        if batch_size % world_size:
+            raise ConfigError(
+                f"training.batch_size: got {batch_size}; allowed is a multiple of {world_size}, one part for each "
+                "training process"
+            )
+        self.dataset = dataset
+        self._keys = _Keys(len(dataset), batch_size, seed, rank, world_size)
+        self._workers = _default_workers(device_type) if data.workers is None else data.workers
+        self._loader = DataLoader(
+            _Augmented(dataset, JointAugment(augment, data.input_size, data.mean), seed),
+            batch_sampler=self._keys,
+            num_workers=self._workers,
+            collate_fn=_collate,
+            persistent_workers=self._workers > 0,
+            pin_memory=device_type == "cuda",
+            generator=torch.Generator(),  # or every epoch would draw from the global one
+        )
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        return self._keys.num_batches
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[dict[str, Any]]:
+        """The batches of one epoch.
+
+        Args:
+            epoch: Number of the epoch.
+            start: Batches to leave out at the beginning, unread.
+
+        Yields:
+            `image` uint8 (N, 3, h, w), `mask` uint8 (N, h, w) and `name`, a list of N names.
+
+        Raises:
+            DataError: If a picture cannot be read, or a loader process dies; the message names the pictures.
+        """
+        self._keys.epoch, self._keys.start = epoch, start
+        with _child_signal_kept():
+            batches = iter(self._loader)
+        for keys in self._keys:
+            try:
+                batch = next(batches)
+            except RuntimeError as error:
+                if "DataLoader worker" not in str(error):
+                    raise
+                # Batches come in order, so what is missing is what the dead process was working on.
+                images = ", ".join(str(self.dataset.samples[index].image) for _, index in keys)
+                raise DataError(f"a loader process died while it prepared {images}: {error}") from None
+            if isinstance(batch, DataError):
+                raise batch
+            yield batch
+
+
+def evaluation_samples(
+    dataset: SegmentationDataset, rank: int = 0, world_size: int = 1
+) -> Iterator[tuple[int, str, torch.Tensor, torch.Tensor]]:
+    """Every sample exactly once over all processes, unchanged and at its own size.
+
+    A few pictures are read ahead in threads, which Pillow does not block while it decodes.
+
+    Yields:
+        Index, name, image uint8 (3, H, W) and mask uint8 (H, W) of train ids.
+
+    Raises:
+        DataError: If a picture cannot be read.
+    """
+
+    def finish(index, reading):
+        image, mask = reading.result()
+        return index, dataset.samples[index].name, _channels_first(image), torch.from_numpy(mask)
+
+    threads = min(4, _cores())
+    pending: deque = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for index in range(rank, len(dataset), world_size):
+            pending.append((index, pool.submit(dataset.read, index)))
+            if len(pending) > threads:
+                yield finish(*pending.popleft())
+        while pending:
+            yield finish(*pending.popleft())
+
+
+class _Keys:
+    """Batch sampler of `(epoch, index)` keys: this process's share of every batch."""
+
+    def __init__(self, num_samples: int, batch_size: int, seed: int, rank: int, world_size: int) -> None:
+        self.num_batches = num_samples // batch_size
+        self.num_samples, self.batch_size, self.seed = num_samples, batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = self.start = 0
+
+    def __len__(self) -> int:
+        return self.num_batches - self.start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = _generator(self.seed, self.epoch).permutation(self.num_samples)
+        for batch in range(self.start, self.num_batches):
+            indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield [(self.epoch, int(index)) for index in indices[self.rank :: self.world_size]]
+
+
+class _Augmented(Dataset):
+    """Training samples by `(epoch, index)`; a picture that cannot be read comes back as its error.
+
+    An error that is raised in a loader process reaches the training process with two tracebacks in its text.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, augment: JointAugment, seed: int) -> None:
+        self.dataset, self.augment, self.seed = dataset, augment, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any] | DataError:
+        epoch, index = key
+        try:
+            image, mask = self.dataset.read(index)
+        except DataError as error:
+            return error
+        image, mask = self.augment(
+            tv_tensors.Image(_channels_first(image)),
+            tv_tensors.Mask(torch.from_numpy(mask)),
+            _generator(self.seed, epoch, index),
+        )
+        plain = (tensor.as_subclass(torch.Tensor) for tensor in (image, mask))
+        return dict(zip(("image", "mask"), plain, strict=True), name=self.dataset.samples[index].name)
+
+
+def _collate(samples: list[dict[str, Any] | DataError]) -> dict[str, Any] | DataError:
+    error = next((sample for sample in samples if isinstance(sample, DataError)), None)
+    return default_collate(samples) if error is None else error
+
+
+def _generator(seed: int, *key: int) -> np.random.Generator:
+    """An independent random stream for every key."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def _channels_first(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _default_workers(device_type: str) -> int:
+    if device_type == "cpu":
+        return 0
+    return max(1, min(_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)), MAX_WORKERS))
+
+
+@contextmanager
+def _child_signal_kept() -> Iterator[None]:
+    """Keeps torch from installing its own answer to the death of a loader process.
+
+    That answer is an exception out of a signal handler, in whatever line the training has reached. Without it
+    the next request for a batch reports the death, within five seconds.
+    """
+    ours = hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGCHLD) if ours else None
+    yield
+    if ours:
+        signal.signal(signal.SIGCHLD, handler)
