@@ -1,0 +1,16 @@
+# Each target sets up what is missing (see seglab/bootstrap.py) and works as the first command on a fresh clone.
+PYTHON ?= python3
+
+.PHONY: help study lab test
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+study:  ## train Mini-HRNet on the embedded street scenes and redraw the figures
+	$(PYTHON) -m seglab study
+
+lab:  ## open notebooks/03_train_minihrnet.ipynb in JupyterLab
+	$(PYTHON) -m seglab lab
+
+test:  ## run the tests
+	$(PYTHON) -m seglab test
