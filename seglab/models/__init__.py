@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from types import ModuleType
 
 from seglab.errors import ConfigError
-from seglab.models import minihrnet
+from seglab.models import erfnet, hrnet, minihrnet, miniunet, segsmall
 from seglab.models.base import Reference, SegmentationModel, check_count
 
 __all__ = ["Reference", "SegmentationModel", "create_model", "get_reference", "list_models", "model_options"]
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One network: how it is built, where it comes from, and its names in the original checkpoints."""
-
-    build: Callable[..., SegmentationModel]
-    reference: Reference
-    original_key: Callable[[str], str]
-
-
-REGISTRY: dict[str, Entry] = {
-    "minihrnet_a3": Entry(minihrnet.minihrnet_a3, minihrnet.REFERENCE, minihrnet.original_key),
+# Each module has a builder named like the network, a `REFERENCE` for it, and `original_key`.
+REGISTRY: dict[str, ModuleType] = {
+    "hrnetv2_w48": hrnet,
+    "hrnetv2_w18": hrnet,
+    "hrnetv2_w18_small_v2": hrnet,
+    "hrnetv2_w18_small_v1": hrnet,
+    "minihrnet_a1": hrnet,
+    "minihrnet_a2": hrnet,
+    "minihrnet_a3": minihrnet,
+    "erfnet": erfnet,
+    "segsmall": segsmall,
+    "miniunet": miniunet,
 }
 
 
@@ -36,8 +37,8 @@ def list_models() -> list[str]:
     return list(REGISTRY)
 
 
-def get_entry(name: str) -> Entry:
-    """Looks a network up.
+def get_module(name: str) -> ModuleType:
+    """The module that builds a network.
 
     Raises:
         ConfigError: If there is no such network; the message has the nearest name and all accepted ones.
@@ -53,7 +54,7 @@ def get_reference(name: str) -> Reference:
     Raises:
         ConfigError: If there is no such network.
     """
-    return get_entry(name).reference
+    return get_module(name).REFERENCE[name]
 
 
 def model_options(name: str) -> dict[str, object]:
@@ -62,7 +63,7 @@ def model_options(name: str) -> dict[str, object]:
     Raises:
         ConfigError: If there is no such network.
     """
-    parameters = inspect.signature(get_entry(name).build).parameters.values()
+    parameters = inspect.signature(getattr(get_module(name), name)).parameters.values()
     return {one.name: one.default for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -77,13 +78,12 @@ def create_model(name: str, num_classes: int, **options: object) -> Segmentation
     Raises:
         ConfigError: If the name, an option or a value is not allowed.
     """
-    entry = get_entry(name)
-    check_count("num_classes", num_classes, minimum=1)
     allowed = model_options(name)
+    check_count("num_classes", num_classes, minimum=1)
     for option in options:
         if option not in allowed:
             raise _unknown(f"option of {name}", option, allowed)
-    return entry.build(num_classes, **options)
+    return getattr(get_module(name), name)(num_classes, **options)
 
 
 def _unknown(what: str, word: object, known: Iterable[str]) -> ConfigError:
