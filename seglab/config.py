@@ -51,7 +51,8 @@ class DataConfig:
         name: A data set of `seglab.datasets`.
         root: Its folder; None looks in `SEGLAB_DATA` and in the cache.
         train_split: Split that is trained on.
-        eval_split: Split that is scored after the epochs and decides which weights are best.
+        eval_split: Split that is scored after the epochs; its mean IoU says which epoch was best.
+        report_splits: Splits on which the finished network is scored.
         input_size: Height and width to which a whole picture is scaled for the network; None keeps the
             picture's own size. Scores are always taken at the mask's own size.
         mean: Subtracted from the RGB image in [0, 1].
@@ -65,6 +66,7 @@ class DataConfig:
     root: str | None = None
     train_split: str = "train"
     eval_split: str = "val"
+    report_splits: tuple[str, ...] = ("val",)
     input_size: tuple[int, int] | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
@@ -191,6 +193,7 @@ class TrainingConfig:
         ema_decay: Decay per step of the moving average of the weights, which is then what is evaluated and
             kept; None evaluates the weights themselves.
         evaluate_every: Epochs between two evaluations; the last epoch is always evaluated.
+        select: Which weights are the result, those of the `last` epoch or of the `best` one on `eval_split`.
         device: `auto` takes CUDA where there is one, else the CPU.
         precision: Number format of the forward pass; `auto` times one step of each and takes the fastest.
         memory_format: Layout of the activations in memory; `auto` likewise.
@@ -203,6 +206,7 @@ class TrainingConfig:
     clip_norm: float | None = None
     ema_decay: float | None = None
     evaluate_every: int = 1
+    select: Literal["last", "best"] = "last"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
@@ -373,6 +377,8 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
         if value not in args:
             raise ConfigError(f"{name}: got {value!r}; allowed is one of {', '.join(map(str, args))}")
         return value
+    if origin is tuple and args[1:] == (Ellipsis,):
+        args = (args[0],) * (len(value) if isinstance(value, (list, tuple)) else 1)
     if origin is tuple:
         if not isinstance(value, (list, tuple)) or len(value) != len(args):
             raise ConfigError(f"{name}: got {value!r}; allowed is a list of {len(args)} values")

@@ -34,8 +34,8 @@ def confusion_matrix(prediction: np.ndarray, mask: np.ndarray, num_classes: int)
     keep = mask != IGNORE_INDEX
     truth, predicted = mask[keep].astype(np.int64), prediction[keep].astype(np.int64)
     for what, ids in (("mask", truth), ("prediction", predicted)):
-        if ids.size and not (0 <= ids.min() and ids.max() < num_classes):
-            raise DataError(f"{what} holds id {ids.max()}; allowed are 0..{num_classes - 1}")
+        if ids.size and (ids.min() < 0 or ids.max() >= num_classes):
+            raise DataError(f"{what} holds ids {ids.min()}..{ids.max()}; allowed are 0..{num_classes - 1}")
     counts = np.bincount(truth * num_classes + predicted, minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes)
 

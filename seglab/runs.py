@@ -39,6 +39,30 @@ def default_folder(experiment: Experiment, root: Path | str = ".") -> Path:
     return Path(root) / top / experiment.study / experiment.name / f"seed{experiment.seed}"
 
 
+def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
+    """Refuses a folder before any work is done.
+
+    Raises:
+        RunError: If a new run's folder exists; or if one that is to be resumed is missing, has ended, or
+            is of another experiment.
+    """
+    if not resume:
+        if folder.exists():
+            raise _exists(folder)
+        return
+    if config_hash(read_experiment(folder)) != config_hash(experiment):
+        raise RunError(f"{folder}: its config.yaml is of another experiment; resume it without overrides")
+    if (folder / "summary.json").exists():
+        raise RunError(f"{folder}: this run has ended; there is nothing to resume")
+
+
+def _exists(folder: Path) -> RunError:
+    return RunError(
+        f"{folder}: this run exists already, and runs are never overwritten; allowed are another folder "
+        "(--out), another seed or name, or --resume"
+    )
+
+
 def create(folder: Path | str, experiment: Experiment) -> Path:
     """Makes a new run folder and records the experiment in it.
 
@@ -49,10 +73,7 @@ def create(folder: Path | str, experiment: Experiment) -> Path:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise RunError(
-            f"{folder}: this run exists already and runs are never overwritten; "
-            "allowed are another folder (--out), another seed or name, or --resume"
-        ) from None
+        raise _exists(folder) from None
     write_text(folder / "config.yaml", to_yaml(experiment))
     return folder
 
@@ -163,7 +184,8 @@ def read_summary(folder: Path | str) -> dict[str, Any]:
 
 def find(root: Path | str = "results") -> list[Path]:
     """All finished run folders below `root`, sorted."""
-    return sorted(path.parent for path in Path(root).rglob("summary.json") if (path.parent / "config.yaml").exists())
+    finished = (path.parent for path in Path(root).rglob("summary.json"))
+    return sorted(folder for folder in finished if (folder / "config.yaml").exists())
 
 
 def load(root: Path | str = "results") -> pd.DataFrame:

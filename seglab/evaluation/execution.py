@@ -1,0 +1,157 @@
+"""Where and in which number format a network runs: device, precision, memory format.
+
+Networks hold no device code; whoever runs one does it through an `Execution`. `auto` is resolved by
+measurement, because no rule holds: on one and the same processor, channels_last makes SegSmall several
+times faster and Mini-HRNet slower.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from seglab.config import DataConfig, ModelConfig, TrainingConfig
+from seglab.datasets.locations import cache_root
+from seglab.errors import ConfigError
+from seglab.runs import processor, write_text
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a network is run.
+
+    Args:
+        device: Device of weights and activations.
+        precision: `fp32`, or `bf16` and `fp16` for autocast of the forward pass; weights stay float32.
+        memory_format: `contiguous` (NCHW) or `channels_last` (NHWC) activations.
+    """
+
+    device: torch.device
+    precision: str = "fp32"
+    memory_format: str = "contiguous"
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """Moves a network to the device and into the memory format."""
+        return model.to(self.device, memory_format=_FORMATS[self.memory_format])
+
+    def image(self, image: Tensor, data: DataConfig) -> Tensor:
+        """Brings uint8 (N,3,H,W) RGB to the device and normalises it there, float32 (N,3,H,W)."""
+        image = image.to(self.device, non_blocking=True)
+        image = image.to(torch.float32, memory_format=_FORMATS[self.memory_format])
+        mean = image.new_tensor(data.mean).mul_(255).view(1, 3, 1, 1)
+        scale = image.new_tensor(data.std).mul_(255).reciprocal_().view(1, 3, 1, 1)
+        return image.sub_(mean).mul_(scale)
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """The context for a forward pass in this precision."""
+        enabled = self.precision != "fp32"
+        return torch.autocast(self.device.type, _DTYPES[self.precision], enabled=enabled)
+
+    def describe(self) -> str:
+        """For people: `cpu, bf16, contiguous`."""
+        return f"{self.device}, {self.precision}, {self.memory_format}"
+
+
+def resolve_device(name: str, local_rank: int = 0) -> torch.device:
+    """Turns `auto`, `cpu` or `cuda` into a device.
+
+    Raises:
+        ConfigError: If CUDA is asked for and there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("training.device: got 'cuda', but torch sees no CUDA device; allowed is cpu or auto")
+    return torch.device("cuda", local_rank) if name == "cuda" else torch.device("cpu")
+
+
+def choose_execution(
+    device: torch.device,
+    training: TrainingConfig,
+    model: ModelConfig,
+    shape: tuple[int, int, int],
+    step: Callable[[Execution], None],
+    say: Callable[[str], None] = lambda text: None,
+) -> Execution:
+    """Resolves precision and memory format, timing one training step of each candidate where asked to.
+
+    The choice is kept in the cache folder, by processor, thread count, torch version, network and shape:
+    the same run on the same machine gets the same number format, and thereby the same weights.
+
+    Args:
+        device: Where the network runs.
+        training: Holds the wished precision and memory format, `auto` or a name.
+        model: The network, part of the cache key.
+        shape: Pictures per step, height and width, part of the cache key.
+        step: Runs one complete training step, on a copy of the network, under a given execution.
+        say: Told what was measured.
+
+    Raises:
+        ConfigError: If fp16 is asked for on the CPU, which computes it hundreds of times slower.
+    """
+    if training.precision == "fp16" and device.type == "cpu":
+        raise ConfigError("training.precision: got 'fp16' on the CPU; allowed are auto, fp32 and bf16")
+    precisions = _precisions(device) if training.precision == "auto" else [training.precision]
+    formats = list(_FORMATS) if training.memory_format == "auto" else [training.memory_format]
+    candidates = [Execution(device, p, f) for p in precisions for f in formats]
+    if len(candidates) == 1:
+        return candidates[0]
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    key = json.dumps(
+        [name, torch.get_num_threads(), torch.__version__, model.name, model.options, shape, precisions, formats]
+    )
+    path = cache_root() / "execution.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    if key not in known:
+        seconds = {c: _time_step(step, c) for c in candidates}
+        # A later candidate must be clearly faster, so that noise does not decide between equals.
+        best = candidates[0]
+        for candidate in candidates[1:]:
+            if seconds[candidate] < 0.95 * seconds[best]:
+                best = candidate
+        for candidate in candidates:
+            mark = "  <- chosen" if candidate is best else ""
+            say(f"{candidate.describe()}: {shape[0] / seconds[candidate]:.1f} images/s{mark}")
+        known[key] = [best.precision, best.memory_format]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(known, indent=1) + "\n")
+    return Execution(device, *known[key])
+
+
+def _precisions(device: torch.device) -> list[str]:
+    """The number formats worth trying: bf16 only where the processor computes it."""
+    if device.type == "cuda":
+        return ["bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16", "fp32"]
+    capabilities = torch.cpu.get_capabilities()
+    has_bf16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16"))
+    return ["bf16", "fp32"] if has_bf16 else ["fp32"]
+
+
+def _time_step(step: Callable[[Execution], None], execution: Execution) -> float:
+    """Seconds of one step, the faster of two after a warm-up."""
+
+    def synchronize() -> None:
+        if execution.device.type == "cuda":
+            torch.cuda.synchronize(execution.device)
+
+    seconds = []
+    for _ in range(3):
+        synchronize()
+        start = time.perf_counter()
+        step(execution)
+        synchronize()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])

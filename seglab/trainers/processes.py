@@ -1,0 +1,79 @@
+"""One process or many: what the loop must know about `torchrun`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from seglab.errors import ConfigError
+from seglab.evaluation.execution import resolve_device
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's place among those that train together.
+
+    Args:
+        device: The device that is this process's own.
+        rank: Its number, 0 for the one that writes.
+        world_size: How many there are.
+    """
+
+    device: torch.device
+    rank: int = 0
+    world_size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Adds a tensor up over all processes, in place."""
+        if self.world_size > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The network as the training step calls it: gradients are averaged over the processes."""
+        if self.world_size == 1:
+            return model
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=devices)
+
+    def share_buffers(self, model: nn.Module) -> None:
+        """Gives every process rank 0's buffers; normalisation statistics differ between processes else."""
+        if self.world_size > 1:
+            for buffer in model.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def barrier(self) -> None:
+        """Waits until every process is here."""
+        if self.world_size > 1:
+            dist.barrier()
+
+
+def join_processes(device: str) -> Processes:
+    """Joins the processes that `torchrun` started, or stands alone without it.
+
+    Raises:
+        ConfigError: If there are more processes than CUDA devices, or the device is not there.
+    """
+    local_rank, world_size = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    place = resolve_device(device, local_rank)
+    if place.type == "cuda" and local_rank >= torch.cuda.device_count():
+        raise ConfigError(
+            f"torchrun started more processes than the {torch.cuda.device_count()} CUDA devices here; "
+            "allowed is at most one process for each"
+        )
+    if world_size == 1:
+        return Processes(place)
+    if not dist.is_initialized():
+        if place.type == "cuda":
+            torch.cuda.set_device(place)
+        dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    return Processes(place, dist.get_rank(), dist.get_world_size())
