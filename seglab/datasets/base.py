@@ -7,14 +7,16 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from seglab.datasets.locations import cache_root
-from seglab.datasets.reading import read_pair
+from seglab.datasets.reading import read_mask, read_pair
 from seglab.errors import DataError
 from seglab.labels import LabelSpace
 
@@ -71,6 +73,10 @@ class SegmentationDataset:
         sample = self.samples[index]
         return read_pair(sample.image, sample.mask, self.labels)
 
+    def read_mask(self, index: int) -> np.ndarray:
+        """Reads the mask of one pair alone, as `read` does."""
+        return read_mask(self.samples[index].mask, self.labels)
+
     def digest(self) -> str:
         """Identity of what a network can see of this split: 16 hex digits.
 
@@ -79,31 +85,55 @@ class SegmentationDataset:
         gigabyte or so, therefore the answer is remembered in the cache folder until the path, size, or time
         of change of any file is another.
         """
-        stats = [(str(p), p.stat()) for s in self.samples for p in (s.image, s.mask)]
-        table = json.dumps([self.labels.classes, sorted(self.labels.file_ids.items())])
+        paths = [path for sample in self.samples for path in (sample.image, sample.mask)]
+        try:
+            stats = [path.stat() for path in paths]
+        except OSError as error:
+            raise DataError(f"{error.filename}: {error.strerror}") from None
+        table = json.dumps([self.labels.classes, sorted(self.labels.file_ids.items()), self.names])
         key = hashlib.sha256(table.encode())
-        for sample in self.samples:
-            key.update(json.dumps(sample.name).encode())
-        for path, stat in stats:
-            key.update(f"\n{path} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}".encode())
+        for path, stat in zip(paths, stats, strict=True):
+            key.update(f"\n{path.absolute()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}".encode())
         memo = cache_root() / "digests" / key.hexdigest()[:32]
         if memo.is_file() and len(known := memo.read_text(encoding="ascii")) == 16:
             return known
 
         content = hashlib.sha256(table.encode())
-        for sample in self.samples:
-            image, mask = (hashlib.sha256(path.read_bytes()) for path in (sample.image, sample.mask))
-            line = [sample.name, image.hexdigest(), mask.hexdigest()]
-            content.update(json.dumps(line).encode())
+        for path in paths:
+            content.update(hashlib.sha256(path.read_bytes()).digest())
         digest = content.hexdigest()[:16]
         # A file that changed a moment ago could change again without its time of change telling so.
-        if time.time_ns() - max(stat.st_ctime_ns for _, stat in stats) > 1_000_000_000:
+        if time.time_ns() - max(stat.st_ctime_ns for stat in stats) > 1_000_000_000:
             with contextlib.suppress(OSError):  # without a writable cache folder it is computed each time
                 memo.parent.mkdir(parents=True, exist_ok=True)
-                part = memo.with_name(f"{memo.name}.{os.getpid()}.tmp")
+                part = memo.with_name(f"{memo.name}.{os.getpid()}.part")
                 part.write_text(digest, encoding="ascii")
                 part.replace(memo)
         return digest
+
+
+def read_ahead(
+    dataset: SegmentationDataset, indices: Iterable[int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Reads pairs in the given order, a few ahead in threads; decoding does not hold the interpreter.
+
+    Raises:
+        DataError: When its turn comes, for a pair that cannot be read.
+    """
+    threads = min(4, num_cores())
+    pending: deque[Future] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for index in indices:
+            pending.append(pool.submit(dataset.read, index))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pair(images: Mapping[str, Path], masks: Mapping[str, Path], where: Path) -> list[Sample]:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision import tv_tensors
 
 from seglab.config import AugmentConfig, DataConfig
-from seglab.datasets.base import SegmentationDataset
+from seglab.datasets.base import SegmentationDataset, num_cores, read_ahead
 from seglab.datasets.transforms import JointAugment
 from seglab.errors import ConfigError, DataError
 
@@ -122,28 +120,15 @@ def evaluation_samples(
 ) -> Iterator[tuple[int, str, torch.Tensor, torch.Tensor]]:
     """Every sample exactly once over all processes, unchanged and at its own size.
 
-    A few pictures are read ahead in threads, which Pillow does not block while it decodes.
-
     Yields:
         Index, name, image uint8 (3, H, W) and mask uint8 (H, W) of train ids.
 
     Raises:
         DataError: If a picture cannot be read.
     """
-
-    def finish(index, reading):
-        image, mask = reading.result()
-        return index, dataset.samples[index].name, _channels_first(image), torch.from_numpy(mask)
-
-    threads = min(4, _cores())
-    pending: deque = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for index in range(rank, len(dataset), world_size):
-            pending.append((index, pool.submit(dataset.read, index)))
-            if len(pending) > threads:
-                yield finish(*pending.popleft())
-        while pending:
-            yield finish(*pending.popleft())
+    indices = range(rank, len(dataset), world_size)
+    for index, (image, mask) in zip(indices, read_ahead(dataset, indices), strict=True):
+        yield index, dataset.samples[index].name, _channels_first(image), torch.from_numpy(mask)
 
 
 class _Keys:
@@ -216,15 +201,10 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _default_workers(device_type: str) -> int:
     if device_type == "cpu":
         return 0
-    return max(1, min(_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)), MAX_WORKERS))
+    return max(1, min(num_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)), MAX_WORKERS))
 
 
 @contextmanager
