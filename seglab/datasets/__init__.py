@@ -1,16 +1,18 @@
-"""Data sets by name. Nothing here needs torch; `loading` and `transforms` do."""
+"""Data sets by name. Opening and reading one needs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from seglab.config import unknown
 from seglab.datasets import camvid, cityscapes
 from seglab.datasets.base import Sample, SegmentationDataset
 from seglab.errors import ConfigError
+from seglab.labels import CAMVID11, CITYSCAPES, LabelSpace
 
-__all__ = ["Sample", "SegmentationDataset", "create_dataset", "list_datasets"]
+__all__ = ["Sample", "SegmentationDataset", "create_dataset", "label_space", "list_datasets"]
 
 
 def _street_scenes(split: str, root: Path | str | None) -> SegmentationDataset:
@@ -24,17 +26,32 @@ def _street_scenes(split: str, root: Path | str | None) -> SegmentationDataset:
     return cityscapes.open_split(split, root, name="street_scenes")
 
 
-# Name -> splits, and the function that opens one of them.
-_DATASETS: dict[str, tuple[tuple[str, ...], Callable[..., SegmentationDataset]]] = {
-    "street_scenes": (cityscapes.SPLITS, _street_scenes),
-    "cityscapes": (cityscapes.SPLITS, cityscapes.open_split),
-    "camvid": (camvid.SPLITS, camvid.open_split),
+@dataclass(frozen=True)
+class _Entry:
+    splits: tuple[str, ...]
+    labels: LabelSpace
+    open_split: Callable[[str, Path | str | None], SegmentationDataset]
+
+
+_DATASETS = {
+    "street_scenes": _Entry(cityscapes.SPLITS, CITYSCAPES, _street_scenes),
+    "cityscapes": _Entry(cityscapes.SPLITS, CITYSCAPES, cityscapes.open_split),
+    "camvid": _Entry(camvid.SPLITS, CAMVID11, camvid.open_split),
 }
 
 
 def list_datasets() -> dict[str, tuple[str, ...]]:
     """The splits of every data set, by its name."""
-    return {name: splits for name, (splits, _) in _DATASETS.items()}
+    return {name: entry.splits for name, entry in _DATASETS.items()}
+
+
+def label_space(name: str) -> LabelSpace:
+    """The classes of a data set, which need not be on this machine.
+
+    Raises:
+        ConfigError: If the name is unknown.
+    """
+    return _entry(name).labels
 
 
 def create_dataset(name: str, split: str, root: Path | str | None = None) -> SegmentationDataset:
@@ -50,9 +67,13 @@ def create_dataset(name: str, split: str, root: Path | str | None = None) -> Seg
         ConfigError: If the name or the split is unknown.
         DataError: If the data set is missing or its files do not pair.
     """
+    entry = _entry(name)
+    if split not in entry.splits:
+        raise ConfigError(unknown(f"split {split!r} of {name}", split, entry.splits))
+    return entry.open_split(split, root)
+
+
+def _entry(name: str) -> _Entry:
     if name not in _DATASETS:
         raise ConfigError(unknown(f"data set {name!r}", name, _DATASETS))
-    splits, build = _DATASETS[name]
-    if split not in splits:
-        raise ConfigError(unknown(f"split {split!r} of {name}", split, splits))
-    return build(split, root)
+    return _DATASETS[name]

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from seglab.config import unknown
 from seglab.datasets.base import SegmentationDataset
@@ -63,34 +64,34 @@ def class_frequencies(dataset: SegmentationDataset) -> ClassFrequencies:
         return sum_up(counts, dataset.labels.num_classes)
 
 
-def class_weights(method: str, dataset: SegmentationDataset) -> np.ndarray:
+def class_weights(method: str, dataset: SegmentationDataset) -> torch.Tensor | None:
     """Weights of the classes in the loss.
 
     Args:
-        method: `none` is 1 for every class. `hrnet` is the fixed table of HRNet for the 19 Cityscapes classes
+        method: `none` weighs all alike. `hrnet` is the fixed table of HRNet for the 19 Cityscapes classes
             alone. The others are functions of a class's share f of all pixels of the split: `inverse` 1/f,
             `sqrt_inverse` 1/sqrt(f), `log_inverse` 1/ln(1.10 + f).
         dataset: The training split.
 
     Returns:
-        float32 (K,), in train-id order.
+        float32 (K,), in train-id order, or None for `none`.
 
     Raises:
         ConfigError: If the method is unknown, or `hrnet` is asked for other classes than its own.
         DataError: If a mask cannot be read.
     """
     if method == "none":
-        return np.ones(dataset.labels.num_classes, np.float32)
+        return None
     if method == "hrnet":
         if dataset.labels.classes != CITYSCAPES.classes:
             raise ConfigError(
                 f"loss.class_weights: got hrnet for {dataset.labels.name}; allowed is it for the classes of "
                 f"{CITYSCAPES.name} only, else one of none, {', '.join(_FORMULAS)}"
             )
-        return np.array(_HRNET_WEIGHTS, np.float32)
+        return torch.tensor(_HRNET_WEIGHTS)
     if method not in _FORMULAS:
         raise ConfigError(unknown(f"loss.class_weights {method!r}", method, ["none", "hrnet", *_FORMULAS]))
-    return frequency_weights(method, class_frequencies(dataset))
+    return torch.from_numpy(frequency_weights(method, class_frequencies(dataset)))
 
 
 def frequency_weights(method: str, frequencies: ClassFrequencies) -> np.ndarray:
