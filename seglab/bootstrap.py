@@ -99,13 +99,15 @@ def active_environment() -> Path | None:
 
 def make_environment(folder: Path) -> None:
     """Make a virtual environment, without pip, where there is none or where its Python has gone."""
-    if (folder / "pyvenv.cfg").is_file() and _python_of(folder).exists():
+    if _is_made(folder):
         return
     import venv
 
-    _say(f"no environment is active, so {folder} is made.")
     folder.mkdir(exist_ok=True)
     with _alone_in(folder):
+        if _is_made(folder):  # another process was faster
+            return
+        _say(f"no environment is active, so {folder} is made.")
         for link in folder.glob("bin/python*"):
             if not link.exists():  # it leads to a Python that was uninstalled, and venv would keep it
                 link.unlink()
@@ -138,6 +140,10 @@ def install() -> None:
         _run("pip", "install", "--disable-pip-version-check", "-c", str(pins), "-e", ".[test]")
         _write_stamp(digest)
         _say(f"set up in {time.monotonic() - start:.0f} s.")
+
+
+def _is_made(environment: Path) -> bool:
+    return (environment / "pyvenv.cfg").is_file() and _python_of(environment).exists()
 
 
 def _digest() -> str:
