@@ -1,0 +1,176 @@
+"""What holds for the repository as a whole: who may import whom, what is committed, how it is cited."""
+
+import ast
+import functools
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+import yaml
+
+import seglab
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "seglab"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+# A component imports from its own layer and from those above it here; seglab/README.md shows the same order.
+LAYERS = (
+    {"config", "errors", "labels"},
+    {"checkpoints", "metrics", "recipes", "render", "runs"},
+    {"datasets", "models"},
+    {"evaluation", "trainers"},
+    {"analysis", "deploy"},
+    {"plots", "widgets"},
+    {"cli", "notebooks", "report", "study"},
+    {"__main__", "bootstrap"},
+)
+# Figures and tables are redrawn where there is no PyTorch.
+TORCH_FREE = {"config", "errors", "labels", "metrics", "plots", "render", "runs"}
+
+
+@functools.cache
+def modules() -> dict[str, Path]:
+    """Full name ("seglab.models.erfnet", "seglab.datasets" for its __init__) -> source file."""
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in PACKAGE.rglob("*.py")}
+    return {name.removesuffix(".__init__"): path for path, name in names.items() if name != "seglab.__init__"}
+
+
+def imports(module: str) -> Iterator[str]:
+    """The full names of the modules that a module imports, inside its functions too."""
+    for node in ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}, line {node.lineno}: a relative import"
+            for alias in node.names:
+                # `from seglab import runs` names a module, `from seglab.runs import load` does not.
+                full = f"{node.module}.{alias.name}"
+                yield full if full in modules() else node.module
+
+
+def dependencies() -> dict[str, set[str]]:
+    """Module of seglab -> the other modules of seglab that it imports."""
+    return {name: set(imports(name)) & set(modules()) - {name} for name in modules()}
+
+
+def component(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_component_has_a_layer():
+    assert {component(name) for name in modules()} <= set().union(*LAYERS)
+
+
+def test_imports_point_downwards():
+    layer = {name: number for number, names in enumerate(LAYERS) for name in names}
+    wrong = [
+        f"{name} imports {target}"
+        for name, targets in dependencies().items()
+        for target in targets
+        if layer[component(target)] > layer[component(name)]
+    ]
+    assert wrong == []
+
+
+def test_nothing_imports_itself_in_a_circle():
+    """Neither one module another, nor one component another."""
+    graph = dependencies()
+    components: dict[str, set[str]] = {component(name): set() for name in graph}
+    for name, targets in graph.items():
+        components[component(name)] |= {component(target) for target in targets} - {component(name)}
+    for checked in (graph, components):
+        TopologicalSorter(checked).prepare()  # raises CycleError, which names the circle
+
+
+def test_torch_free_sources_import_neither_torch_nor_what_needs_it():
+    wrong = [
+        f"{name} imports {full}"
+        for name in modules()
+        if component(name) in TORCH_FREE
+        for full in imports(name)
+        if full.split(".")[0] in ("torch", "torchvision", "timm", "fvcore")
+        or (full in modules() and component(full) not in TORCH_FREE)
+    ]
+    assert wrong == []
+
+
+def test_torch_free_modules_import_without_torch():
+    names = sorted(name for name in modules() if component(name) in TORCH_FREE)
+    program = (
+        "import importlib, sys\n"
+        "sys.modules['torch'] = None  # makes each import of it raise ImportError\n"
+        f"for name in {names}: importlib.import_module(name)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="module")
+def tracked() -> list[Path]:
+    """The committed files, as they lie in the working tree."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no git checkout")
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    files = [ROOT / name for name in listing.stdout.decode().split("\0") if name]
+    return [file for file in files if file.is_file()]
+
+
+def test_no_committed_file_holds_a_path_of_somebody_s_machine(tracked):
+    pattern = re.compile(rb"(?<![\w.$}-])(?:/(?:home|Users|root|tmp|work)/|[A-Z]:\\{1,2}Users\\)[\w.]")
+    found = {}
+    for file in tracked:
+        if match := pattern.search(file.read_bytes()):
+            found[file.relative_to(ROOT).as_posix()] = match[0]
+    assert found == {}
+
+
+def test_no_committed_file_is_large(tracked):
+    assert [file for file in tracked if file.stat().st_size > 6 * 2**20] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_committed_as_one_clean_run_left_it(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code" and cell["source"]]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    kinds = {output["output_type"] for cell in code for output in cell["outputs"]}
+    assert "error" not in kinds
+    assert "widgets" not in notebook["metadata"]
+
+
+def test_citation_file_is_complete():
+    """The keys that the Citation File Format 1.2.0 requires, and the works that the study stands on."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["message"] and citation["title"] == "seglab"
+    assert citation["version"] == seglab.__version__
+    assert citation["license"] == "Apache-2.0"
+    for work in [citation, *citation["references"]]:
+        assert work["type"] in {"software", "thesis", "article", "conference-paper", "data"}
+        assert work["title"] and work["authors"]
+        for author in work["authors"]:  # an entity or a person
+            assert set(author) in ({"name"}, {"family-names"}, {"family-names", "given-names"})
+    credited = " ".join(f"{work['title']} {work.get('notes', '')}" for work in citation["references"])
+    for work in (
+        "Mini-HRNet",
+        "SegSmall",
+        "Mini-UNet",
+        "HRNetV2",
+        "ERFNet",
+        "NimbRo",
+        "Cityscapes",
+        "CamVid",
+        "HULKs",
+    ):
+        assert work in credited
+
+
+def test_licence_is_the_apache_licence_to_the_letter():
+    digest = hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest()
+    assert digest == "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
