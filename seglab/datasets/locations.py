@@ -37,11 +37,11 @@ def find_root(name: str, folder: str, root: Path | str | None, layout: str, sour
         DataError: If there is no such folder; the message says where it was looked for and what to do.
     """
     if root is not None:
-        place, looked = Path(root).expanduser(), f"looked in {root}"
+        place, looked = Path(root).expanduser(), f"looked for {root}"
     elif (base := data_root()) is not None:
         place, looked = base / folder, f"looked for {base / folder} (SEGLAB_DATA is {base})"
     else:
-        place, looked = None, f"SEGLAB_DATA is not set; it names the folder that holds {folder}/"
+        place, looked = None, f"set SEGLAB_DATA to the folder that holds {folder}/, or name its own as data.root"
     if place is not None and place.is_dir():
         return place
     raise DataError(f"{name}: data set not found; {looked}. Expected: {layout}. {source}")
