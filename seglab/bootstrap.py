@@ -199,7 +199,7 @@ def _install_pip() -> None:
             "this Python comes without pip and ensurepip. On Debian and Ubuntu "
             "`sudo apt install python3-venv` brings them; then repeat the command."
         )
-    _run("ensurepip")
+    _run("ensurepip", "--default-pip")
 
 
 def _pins() -> Path:
