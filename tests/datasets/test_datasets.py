@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from seglab.datasets import base, create_dataset, label_space, list_datasets
+from seglab.datasets.locations import cache_root
 from seglab.errors import ConfigError, DataError
 from seglab.labels import CAMVID11, CITYSCAPES
 
@@ -186,7 +187,9 @@ def test_the_digest_sees_a_change_behind_an_unchanged_size_and_time(camvid_root,
     assert dataset.digest() != before
 
 
-def test_the_digest_is_remembered(camvid_root, monkeypatch):
+def test_the_digest_is_remembered_once_the_files_have_come_to_rest(camvid_root, monkeypatch):
+    create_dataset("camvid", "train", camvid_root).digest()
+    assert not (cache_root() / "digests").exists()
     now = base.time.time_ns
     monkeypatch.setattr(base.time, "time_ns", lambda: now() + 10**10)
     first_answer = create_dataset("camvid", "train", camvid_root).digest()
