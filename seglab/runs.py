@@ -139,6 +139,11 @@ def write_confusion(folder: Path, split: str, confusion: np.ndarray, classes: It
     write_text(folder / f"confusion_{split}.csv", "\n".join(rows) + "\n")
 
 
+def splits(folder: Path | str) -> list[str]:
+    """The splits that a run was scored on."""
+    return sorted(p.stem.removeprefix("confusion_") for p in Path(folder).glob("confusion_*.csv"))
+
+
 def read_confusion(folder: Path | str, split: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Reads a confusion matrix, int64 (K, K), and its class names.
 

@@ -70,7 +70,7 @@ def resolve_device(name: str, local_rank: int = 0) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("training.device: got 'cuda', but torch sees no CUDA device; allowed is cpu or auto")
+        raise ConfigError("training.device: got 'cuda', but torch sees no such device; allowed: auto, cpu")
     return torch.device("cuda", local_rank) if name == "cuda" else torch.device("cpu")
 
 
@@ -107,9 +107,8 @@ def choose_execution(
         return candidates[0]
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-    key = json.dumps(
-        [name, torch.get_num_threads(), torch.__version__, model.name, model.options, shape, precisions, formats]
-    )
+    machine = [name, torch.get_num_threads(), torch.__version__]
+    key = json.dumps([*machine, model.name, model.options, shape, precisions, formats])
     path = cache_root() / "execution.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))

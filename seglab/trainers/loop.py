@@ -24,7 +24,7 @@ from seglab.datasets import SegmentationDataset, create_dataset
 from seglab.datasets.cache import cached
 from seglab.datasets.loading import TrainingBatches, evaluation_samples
 from seglab.datasets.statistics import class_weights
-from seglab.errors import CheckpointError, DivergedError, RunError
+from seglab.errors import CheckpointError, DivergedError
 from seglab.evaluation.confusion import count_confusion
 from seglab.evaluation.execution import Execution, choose_execution
 from seglab.evaluation.inference import Predictor
@@ -69,8 +69,10 @@ def train(
 
     # ---- data: opened, and found to be there, before anything is written
     sets = {split: _open_split(experiment, split) for split in _splits(experiment)}
+    train_set = sets[data.train_split]
+    labels = train_set.labels
     batches = TrainingBatches(
-        sets[data.train_split],
+        train_set,
         data,
         experiment.augment,
         training.batch_size,
@@ -79,12 +81,11 @@ def train(
         world_size=processes.world_size,
         device_type=processes.device.type,
     )
-    labels = sets[data.train_split].labels
 
     # ---- network: built on the CPU, so that the seed gives the same weights on every device
     torch.manual_seed(experiment.seed)
     model = create_model(experiment.model.name, labels.num_classes, **experiment.model.options)
-    objective = CrossEntropy(experiment.loss, class_weights(experiment.loss.class_weights, sets[data.train_split]))
+    objective = CrossEntropy(experiment.loss, class_weights(experiment.loss.class_weights, train_set))
 
     def build_learner(model: nn.Module, execution: Execution, processes: Processes) -> Learner:
         total_steps = training.epochs * len(batches)
@@ -136,7 +137,7 @@ def train(
         best = checkpoints.load_newest(folder / "checkpoints", "best")
         learner.evaluated.load_state_dict(best["weights"])
     confusions = {split: _evaluate(learner, sets[split]) for split in data.report_splits}
-    summary = _summary(learner, progress, confusions, sets[data.train_split].digest())
+    summary = _summary(learner, progress, confusions, train_set.digest())
     if processes.is_main:
         for split, confusion in confusions.items():
             runs.write_confusion(folder, split, confusion, labels.classes)

@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from seglab.config import Experiment
+from seglab.errors import ConfigError
 from seglab.labels import LabelSpace
 
 
@@ -88,7 +89,8 @@ class Terminal(Observer):
         )
 
     def step(self, progress: Progress) -> None:
-        self.bar.set_postfix_str(f"loss {progress.loss:.3f}, {progress.images_per_second:.1f} images/s", False)
+        now = f"loss {progress.loss:.3f}, {progress.images_per_second:.1f} images/s"
+        self.bar.set_postfix_str(now, refresh=False)
         self.bar.update()
 
     def epoch(self, progress: Progress) -> None:
@@ -109,8 +111,6 @@ class TensorBoard(Observer):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            from seglab.errors import ConfigError
-
             raise ConfigError(
                 "training.tensorboard: the package is not installed; pip install 'seglab[tensorboard]'"
             ) from None

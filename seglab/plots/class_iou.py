@@ -1,0 +1,56 @@
+"""IoU of each class as bars."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from seglab import metrics, runs
+from seglab.labels import LABEL_SPACES
+from seglab.plots.style import new_figure, style
+
+
+def class_iou(table: pd.DataFrame) -> Figure:
+    """What to see: which classes carry the mean and which ones pull it down, on the test split of each run.
+
+    Args:
+        table: From `runs.load`.
+    """
+    with style():
+        rows = [row for _, row in table.iterrows() if "test" in runs.splits(row["folder"])]
+        figure = new_figure(170, 75 * max(1, len(rows)))
+        for axes, row in zip(figure.subplots(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
+            confusion, classes = runs.read_confusion(row["folder"], "test")
+            draw_class_iou(axes, confusion, classes)
+            axes.set_title(f"{row['model']} on {row['study']} test, seed {row['seed']}", loc="left")
+    return figure
+
+
+def draw_class_iou(axes: Axes, confusion: np.ndarray, classes: tuple[str, ...]) -> None:
+    """Draws the bars of one confusion matrix, in the classes' own colours, with the mean as a line.
+
+    Args:
+        axes: Where to draw.
+        confusion: int (K,K), rows true.
+        classes: K names.
+    """
+    scores = 100 * metrics.iou(confusion)
+    axes.bar(range(len(classes)), np.nan_to_num(scores), color=_colors(classes), edgecolor="#333333", lw=0.5)
+    for x, value in enumerate(scores):
+        text = "absent" if np.isnan(value) else f"{value:.0f}"
+        axes.text(x, (0 if np.isnan(value) else value) + 1.5, text, ha="center", fontsize=6.5)
+    mean = 100 * metrics.mean_iou(confusion)
+    axes.axhline(mean, color="#333333", lw=1, ls="--")
+    axes.text(len(classes) - 0.4, mean + 1.5, f"mean {mean:.1f}", ha="right", fontsize=7)
+    axes.set_xticks(range(len(classes)), classes, rotation=40, ha="right")
+    axes.set(ylabel="IoU (%)", ylim=(0, 108), xlim=(-0.6, len(classes) - 0.4))
+    axes.grid(axis="x", visible=False)
+
+
+def _colors(classes: tuple[str, ...]) -> list[tuple[float, ...]]:
+    for space in LABEL_SPACES.values():
+        if space.classes == classes:
+            return [tuple(channel / 255 for channel in color) for color in space.colors]
+    return [(0.5, 0.5, 0.5)] * len(classes)

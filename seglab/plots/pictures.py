@@ -1,0 +1,51 @@
+"""Pictures side by side with their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from seglab.labels import LabelSpace
+from seglab.plots.style import new_figure, style
+
+
+def picture_grid(rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str] = ()) -> Figure:
+    """Draws pictures in rows; the keys of the first row are the headings of the columns.
+
+    Args:
+        rows: Arrays uint8 (H,W,3) by their heading, the same headings in each row.
+        titles: A caption for each row, written at its left.
+    """
+    headings = list(rows[0])
+    height, width = rows[0][headings[0]].shape[:2]
+    column_mm = 170 / len(headings)
+    with style():
+        figure = new_figure(170, len(rows) * (column_mm * height / width + 2) + 6)
+        axes = figure.subplots(len(rows), len(headings), squeeze=False)
+        for row, row_axes in zip(rows, axes, strict=True):
+            for heading, one in zip(headings, row_axes, strict=True):
+                one.imshow(row[heading], interpolation="none")
+                one.set(xticks=[], yticks=[])
+                one.spines[:].set_visible(False)
+        for heading, one in zip(headings, axes[0], strict=True):
+            one.set_title(heading, fontsize=8)
+        for title, row_axes in zip(titles, axes, strict=False):
+            row_axes[0].set_ylabel(title, fontsize=7)
+    return figure
+
+
+def legend(labels: LabelSpace) -> Figure:
+    """The classes and their colours."""
+    with style():
+        columns = 7
+        rows = -(-labels.num_classes // columns)
+        figure = new_figure(170, 5 * rows + 2)
+        handles = [
+            Patch(facecolor=np.array(color) / 255, edgecolor="#333333", lw=0.5, label=name)
+            for name, color in zip(labels.classes, labels.colors, strict=True)
+        ]
+        figure.legend(handles=handles, ncols=columns, loc="center", handlelength=1.2, handleheight=1.2)
+    return figure
