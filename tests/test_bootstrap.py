@@ -42,11 +42,14 @@ torch = Path(sysconfig.get_path("purelib")) / "torch-2.14.1.dist-info"
 note("pip " + " ".join(sys.argv[1:]) + (" finds torch" if torch.exists() else ""))
 torch.mkdir(exist_ok=True)
 time.sleep(float(os.environ.get("SECONDS", "0")))
+while not Path(os.environ.get("GATE", ".")).exists():
+    time.sleep(0.02)
 (torch / "INSTALLER").touch()
 note("end")
 sys.exit(int(os.environ.get("CODE", "0")))
 """
 
+HANG_S = 120  # far above what any step takes: a test ends even if the set-up hangs
 posix_only = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 
 
@@ -89,7 +92,7 @@ class Checkout:
     def run(self, python: str | Path = OUTSIDE_PYTHON, **variables: object) -> tuple[int, str, str]:
         """The exit code, the prefix in which the command line ran ("" if it did not), and what was said."""
         process = self.start(python, **variables)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=HANG_S)
         prefix = ""
         if out:
             prefix, *arguments = json.loads(out)
@@ -97,7 +100,7 @@ class Checkout:
         return process.returncode, prefix, err
 
     def wait_for_pip(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG_S
         while not self.notes():
             assert time.monotonic() < deadline, "pip was not started"
             time.sleep(0.02)
@@ -241,7 +244,7 @@ def test_two_at_once_install_once(checkout, first):
         (checkout.folder / "pyproject.toml").write_text("# other requirements\n")
         checkout.log.unlink()
     processes = [checkout.start(SECONDS=1) for _ in range(2)]
-    said = [process.communicate(timeout=60)[1] for process in processes]
+    said = [process.communicate(timeout=HANG_S)[1] for process in processes]
     assert [process.returncode for process in processes] == [7, 7]
     assert checkout.installations() == 1
     assert "".join(said).count("is made") == (first == "fresh")
@@ -273,10 +276,10 @@ def interruptible():
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_cut_off_installation_is_repeated(checkout, how):
-    process = checkout.start(SECONDS=60)
+    process = checkout.start(SECONDS=2 * HANG_S)
     checkout.wait_for_pip()
     os.killpg(process.pid, how)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=HANG_S)
     if how == signal.SIGINT:
         assert process.returncode == 130
         assert said.splitlines()[-1].endswith("the same command takes it up again.")
@@ -286,15 +289,18 @@ def test_cut_off_installation_is_repeated(checkout, how):
 
 
 @posix_only
-def test_pip_that_outlives_its_parent_is_waited_for(checkout):
-    process = checkout.start(SECONDS=2)
+def test_pip_that_outlives_its_parent_is_waited_for(checkout, tmp_path):
+    gate = tmp_path / "gate"
+    first = checkout.start(GATE=gate)
     checkout.wait_for_pip()
-    process.kill()
-    process.wait(timeout=30)
-    code, _, said = checkout.run()
-    process.communicate(timeout=30)
-    assert code == 7
-    assert "another process is setting up" in said
+    first.kill()
+    first.wait(HANG_S)
+    second = checkout.start()
+    assert "another process is setting up" in second.stderr.readline()
+    gate.touch()
+    for process in (first, second):
+        process.communicate(timeout=HANG_S)
+    assert second.returncode == 7
     assert [note.split()[0] for note in checkout.notes()] == ["pip", "end", "pip", "end"]
 
 
