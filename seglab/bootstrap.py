@@ -5,8 +5,8 @@ runs in it once, and again when `pyproject.toml` or `constraints.txt` changed. A
 anything is installed, so only the standard library is imported here.
 
 A command starts itself again at most twice: from outside the environment inside it, and when everything is
-installed there. A stamp in the environment says how far it is, so that the command can be killed at any
-instant, and takes up the set-up the next time.
+installed there. A stamp in the environment says how far it is, so the command can be killed at any instant
+and repeated.
 """
 
 from __future__ import annotations
