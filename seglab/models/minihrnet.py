@@ -73,10 +73,9 @@ class InstanceNorm(nn.Module):
         self.channels = channels
 
     def forward(self, feature: Tensor) -> Tensor:
-        # weight, bias, running mean and variance: none; statistics of the input; momentum (unused); eps
-        return torch.instance_norm(
-            feature, None, None, None, None, True, 0.0, 1e-5, torch.backends.cudnn.enabled
-        )
+        # As group normalisation with one channel per group, which torch computes faster than its instance
+        # normalisation (measured on a CPU, forward and backward: by a tenth of the whole training step).
+        return torch.group_norm(feature, self.channels, None, None, 1e-5, torch.backends.cudnn.enabled)
 
     def extra_repr(self) -> str:
         return f"{self.channels}"
