@@ -28,11 +28,12 @@ from seglab.errors import ConfigError
 
 PROFILES = ("quick", "laptop", "full")
 
-# Height and width at which the network sees a whole picture, by data set and profile; None: its own size.
-_INPUT_SIZE: dict[str, dict[str, tuple[int, int] | None]] = {
-    "street_scenes": {"quick": (128, 256), "laptop": (256, 512), "full": None},
-    "camvid": {"quick": (180, 240), "laptop": (180, 240), "full": None},
-    "cityscapes": {"quick": (128, 256), "laptop": (256, 512), "full": None},
+# What the budget allows, by data set and profile: the height and width at which the network sees a whole
+# picture (None: its own size), and epochs.
+_BUDGET: dict[str, dict[str, tuple[tuple[int, int] | None, int]]] = {
+    "street_scenes": {"quick": ((128, 256), 12), "laptop": ((128, 256), 50), "full": (None, 484)},
+    "camvid": {"quick": ((180, 240), 4), "laptop": ((180, 240), 20), "full": (None, 484)},
+    "cityscapes": {"quick": ((128, 256), 1), "laptop": ((128, 256), 5), "full": (None, 484)},
 }
 
 # Splits that a finished run is scored on. Cityscapes keeps the truth of its test split to itself.
@@ -40,7 +41,7 @@ _REPORT_SPLITS = {"street_scenes": ("val", "test"), "camvid": ("val", "test"), "
 
 
 def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed: int = 0) -> Experiment:
-    """Builds the experiment of a recipe.
+    """Builds the experiment of a recipe: the network's training, within the budget of the profile.
 
     Args:
         name: One of `RECIPES`.
@@ -51,17 +52,19 @@ def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed:
     Raises:
         ConfigError: If one of them is unknown.
     """
-    for what, value, known in (("recipe", name, RECIPES), ("data set", data, _INPUT_SIZE)):
+    for what, value, known in (("recipe", name, RECIPES), ("data set", data, _BUDGET)):
         if value not in known:
             raise ConfigError(unknown(f"{what} {value!r}", value, known))
     if profile not in PROFILES:
         raise ConfigError(unknown(f"profile {profile!r}", profile, PROFILES))
+    input_size, epochs = _BUDGET[data][profile]
     base = Experiment(
         study=data,
         name=name,
         profile=profile,
         seed=seed,
-        data=DataConfig(data, input_size=_INPUT_SIZE[data][profile], report_splits=_REPORT_SPLITS[data]),
+        data=DataConfig(data, input_size=input_size, report_splits=_REPORT_SPLITS[data]),
+        training=TrainingConfig(epochs=epochs),
     )
     return RECIPES[name](base)
 
@@ -76,7 +79,7 @@ def minihrnet_a3(base: Experiment) -> Experiment:
     the rest: a narrower range of scales and equal class weights learn more from few pictures.
     """
     if base.profile == "full":
-        crop = (512, 1024) if base.data.name == "cityscapes" else base.data.input_size
+        crop = (512, 1024) if base.data.name == "cityscapes" else None
         return replace(
             base,
             model=ModelConfig("minihrnet_a3"),
@@ -84,18 +87,15 @@ def minihrnet_a3(base: Experiment) -> Experiment:
             loss=LossConfig(class_weights="log_inverse" if base.data.name == "camvid" else "hrnet"),
             optimizer=OptimizerConfig("adam", lr=1e-3, weight_decay=0.0),
             schedule=ScheduleConfig("poly", power=0.9),
-            training=TrainingConfig(epochs=484, batch_size=1),
+            training=replace(base.training, batch_size=1),
         )
-    epochs = {"quick": 12, "laptop": 40}[base.profile]
     return replace(
         base,
         model=ModelConfig("minihrnet_a3"),
         augment=AugmentConfig(scale=(0.75, 1.5), flip=0.5, brightness=0.3, contrast=0.3, saturation=0.3),
         optimizer=OptimizerConfig("adam", lr=1e-3, weight_decay=1e-4),
         schedule=ScheduleConfig("poly", power=0.9, warmup_steps=20),
-        training=TrainingConfig(
-            epochs=epochs, batch_size=8, clip_norm=1.0, ema_decay=0.98 if base.profile == "quick" else 0.998
-        ),
+        training=replace(base.training, batch_size=8, clip_norm=1.0, ema_decay=0.99),
     )
 
 

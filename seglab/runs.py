@@ -237,7 +237,6 @@ def provenance(experiment: Experiment, **facts: Any) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "config_hash": config_hash(experiment),
-        "code_revision": code_revision(),
         "versions": {name: importlib.metadata.version(name) for name in packages}
         | {"python": platform.python_version()},
         "system": platform.system(),

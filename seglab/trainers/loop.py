@@ -64,6 +64,7 @@ def train(
     folder = Path(folder) if folder is not None else runs.default_folder(experiment)
     runs.check_folder(folder, experiment, resume)
     data, training = experiment.data, experiment.training
+    revision = runs.code_revision()  # now, because the files may change while the training runs
     processes = join_processes(training.device)
     observers = list(observers) if processes.is_main else []
 
@@ -137,7 +138,8 @@ def train(
         best = checkpoints.load_newest(folder / "checkpoints", "best")
         learner.evaluated.load_state_dict(best["weights"])
     confusions = {split: _evaluate(learner, sets[split]) for split in data.report_splits}
-    summary = _summary(learner, progress, confusions, train_set.digest())
+    summary = _summary(learner, progress, confusions)
+    summary["provenance"] = _provenance(learner, revision, train_set.digest())
     if processes.is_main:
         for split, confusion in confusions.items():
             runs.write_confusion(folder, split, confusion, labels.classes)
@@ -262,11 +264,9 @@ def _restore(learner: Learner, progress: Progress) -> None:
     progress.epoch, progress.step, progress.history = state["epoch"], state["steps"], state["history"]
 
 
-def _summary(
-    learner: Learner, progress: Progress, confusions: dict[str, np.ndarray], data_digest: str
-) -> dict[str, Any]:
-    """What `summary.json` holds."""
-    experiment, execution, history = learner.experiment, learner.execution, progress.history
+def _summary(learner: Learner, progress: Progress, confusions: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What `summary.json` holds, but for the provenance."""
+    experiment, history = learner.experiment, progress.history
     scored = [row for row in history if row["mean_iou"] is not None]
     best = max(scored, key=lambda row: (row["mean_iou"], row["epoch"]))
     speeds = [row["images_per_second"] for row in history]
@@ -287,13 +287,18 @@ def _summary(
             "images_per_second": float(np.median(speeds)),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         },
-        "provenance": runs.provenance(
-            experiment,
-            data_digest=data_digest,
-            device=str(execution.device),
-            precision=execution.precision,
-            memory_format=execution.memory_format,
-            threads=torch.get_num_threads(),
-            processes=learner.processes.world_size,
-        ),
     }
+
+
+def _provenance(learner: Learner, revision: str, data_digest: str) -> dict[str, Any]:
+    execution = learner.execution
+    return runs.provenance(
+        learner.experiment,
+        code_revision=revision,
+        data_digest=data_digest,
+        device=str(execution.device),
+        precision=execution.precision,
+        memory_format=execution.memory_format,
+        threads=torch.get_num_threads(),
+        processes=learner.processes.world_size,
+    )

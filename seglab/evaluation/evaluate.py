@@ -1,0 +1,111 @@
+"""Finished runs at work: scores of a split, predictions of picture files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from seglab import metrics, render, runs
+from seglab.datasets import create_dataset
+from seglab.datasets.loading import evaluation_samples
+from seglab.datasets.reading import read_image
+from seglab.errors import RunError
+from seglab.evaluation.confusion import count_confusion
+from seglab.evaluation.inference import load_predictor
+from seglab.labels import LabelSpace
+
+
+def evaluate_run(
+    folder: Path | str, split: str | None = None, device: str = "auto"
+) -> tuple[np.ndarray, LabelSpace]:
+    """Scores the selected weights of a run.
+
+    A split that the run has no confusion matrix of gets one; a matrix that is there is not touched.
+
+    Args:
+        folder: Run folder with its checkpoints.
+        split: Split of the run's data set; None takes its `data.eval_split`.
+        device: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        The confusion matrix, int64 (K,K) with true classes as rows, and what the classes are.
+
+    Raises:
+        RunError, CheckpointError, ConfigError, DataError: If the run, its weights, the split or its pictures
+            are not there.
+    """
+    experiment = runs.read_experiment(folder)
+    split = split or experiment.data.eval_split
+    dataset = create_dataset(experiment.data.name, split, experiment.data.root)
+    predictor = load_predictor(folder, device)
+    confusion = count_confusion(
+        predictor.model,
+        evaluation_samples(dataset),
+        predictor.labels.num_classes,
+        predictor.execution,
+        experiment.data,
+    )
+    confusion = confusion.cpu().numpy()
+    if split not in runs.splits(folder):
+        runs.write_confusion(Path(folder), split, confusion, predictor.labels.classes)
+    return confusion, predictor.labels
+
+
+def class_table(confusion: np.ndarray, labels: LabelSpace) -> str:
+    """The scores of each class and their mean as text."""
+    lines = [f"{'class':16} {'IoU':>7} {'recall':>7} {'share':>7}"]
+    shares = confusion.sum(1) / max(1, confusion.sum())
+    scores = zip(labels.classes, metrics.iou(confusion), metrics.class_accuracy(confusion), shares, strict=True)
+    for name, iou, recall, share in scores:
+        lines.append(f"{name:16} {_percent(iou)} {_percent(recall)} {_percent(share)}")
+    counted = f"mean of {metrics.scored_classes(confusion)}"
+    lines.append(f"{counted:16} {_percent(metrics.mean_iou(confusion))}")
+    return "\n".join(lines)
+
+
+def _percent(value: float) -> str:
+    return "      -" if np.isnan(value) else f"{100 * value:6.2f}%"
+
+
+def predict_files(
+    folder: Path | str, pictures: Iterable[Path], out: Path, device: str = "auto"
+) -> Iterator[Path]:
+    """Predicts picture files and writes the masks in colours and as overlays.
+
+    All pictures are found to exist before the first is predicted, and no file is overwritten.
+
+    Args:
+        folder: Run folder with its checkpoints.
+        pictures: RGB picture files.
+        out: Folder for `<name>_mask.png` and `<name>_overlay.png`; made where it is missing.
+        device: `auto`, `cpu` or `cuda`.
+
+    Yields:
+        The path of each file once it is written.
+
+    Raises:
+        DataError: If a picture cannot be read.
+        RunError: If an output file exists, or two pictures would have the same one.
+    """
+    targets: dict[Path, Path] = {}
+    for picture in pictures:
+        target = out / f"{picture.stem}_mask.png"
+        if target.exists() or target in targets.values():
+            raise RunError(f"{target}: exists already and is not overwritten; allowed is another --out")
+        read_image(picture)
+        targets[picture] = target
+    predictor = load_predictor(folder, device)
+    out.mkdir(parents=True, exist_ok=True)
+    for picture, target in targets.items():
+        image = read_image(picture)
+        mask = predictor(image)
+        blend = render.overlay(image, mask, predictor.labels)
+        for path, pixels in (
+            (target, render.colorize(mask, predictor.labels)),
+            (out / f"{picture.stem}_overlay.png", blend),
+        ):
+            Image.fromarray(pixels).save(path)
+            yield path
