@@ -22,7 +22,7 @@ from torchvision import tv_tensors
 from seglab.config import AugmentConfig, DataConfig
 from seglab.datasets.base import SegmentationDataset, num_cores, read_ahead
 from seglab.datasets.transforms import JointAugment
-from seglab.errors import ConfigError, DataError
+from seglab.errors import ConfigError, DataError, SeglabError
 
 MAX_WORKERS = 8
 
@@ -97,6 +97,7 @@ class TrainingBatches:
 
         Raises:
             DataError: If a picture cannot be read, or a loader process dies; the message names the pictures.
+            ConfigError: If the pictures differ in size and nothing says which size to make of them.
         """
         self._keys.epoch, self._keys.start = epoch, start
         with _child_signal_kept():
@@ -110,7 +111,7 @@ class TrainingBatches:
                 # Batches come in order, so what is missing is what the dead process was working on.
                 images = ", ".join(str(self.dataset.samples[index].image) for _, index in keys)
                 raise DataError(f"a loader process died while it prepared {images}: {error}") from None
-            if isinstance(batch, DataError):
+            if isinstance(batch, SeglabError):
                 raise batch
             yield batch
 
@@ -172,9 +173,16 @@ class _Augmented(Dataset):
         return dict(zip(("image", "mask"), plain, strict=True), name=self.dataset.samples[index].name)
 
 
-def _collate(samples: list[dict[str, Any] | DataError]) -> dict[str, Any] | DataError:
+def _collate(samples: list[dict[str, Any] | DataError]) -> dict[str, Any] | SeglabError:
     error = next((sample for sample in samples if isinstance(sample, DataError)), None)
-    return default_collate(samples) if error is None else error
+    if error is not None:
+        return error
+    if len(sizes := {tuple(sample["mask"].shape) for sample in samples}) > 1:
+        return ConfigError(
+            f"data.input_size, augment.crop: both are null, and the pictures have different sizes "
+            f"({', '.join(f'{h} x {w}' for h, w in sorted(sizes))}); allowed is to set one of them"
+        )
+    return default_collate(samples)
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:

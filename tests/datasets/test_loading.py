@@ -14,6 +14,8 @@ from seglab.datasets.base import SegmentationDataset
 from seglab.datasets.loading import TrainingBatches, _default_workers, evaluation_samples
 from seglab.errors import ConfigError, DataError
 
+from .conftest import random_pair, write_png
+
 AUGMENT = AugmentConfig(scale=(0.5, 2.0), brightness=0.3, contrast=0.3, saturation=0.3)
 
 
@@ -136,6 +138,19 @@ def test_a_damaged_picture_in_the_middle_of_an_epoch_is_named_in_one_sentence(tr
         next(batches)
     assert str(caught.value).startswith(f"{path}: damaged or cut off")
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pictures_of_unequal_size_need_a_size(train, workers):
+    image, mask = random_pair(0, (40, 64))
+    write_png(train.samples[4].image, image)
+    write_png(train.samples[4].mask, mask)
+    loader = TrainingBatches(train, DataConfig(name="camvid", workers=workers), AUGMENT, 10, seed=0)
+    with pytest.raises(ConfigError, match=r"^data\.input_size, augment\.crop: .*40 x 64, 48 x 64"):
+        next(loader.epoch(0))
+    cropped = AugmentConfig(crop=(32, 32))
+    loader = TrainingBatches(train, DataConfig(name="camvid", workers=workers), cropped, 10, seed=0)
+    assert next(loader.epoch(0))["mask"].shape == (10, 32, 32)
 
 
 class Deadly(SegmentationDataset):
