@@ -89,7 +89,7 @@ class SegmentationDataset:
         try:
             stats = [path.stat() for path in paths]
         except OSError as error:
-            raise DataError(f"{error.filename}: {error.strerror}") from None
+            raise _unreadable(error) from None
         table = json.dumps([self.labels.classes, sorted(self.labels.file_ids.items()), self.names])
         key = hashlib.sha256(table.encode())
         for path, stat in zip(paths, stats, strict=True):
@@ -99,8 +99,11 @@ class SegmentationDataset:
             return known
 
         content = hashlib.sha256(table.encode())
-        for path in paths:
-            content.update(hashlib.sha256(path.read_bytes()).digest())
+        try:
+            for path in paths:
+                content.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise _unreadable(error) from None
         digest = content.hexdigest()[:16]
         # A file that changed a moment ago could change again without its time of change telling so.
         if time.time_ns() - max(stat.st_ctime_ns for stat in stats) > 1_000_000_000:
@@ -110,6 +113,10 @@ class SegmentationDataset:
                 part.write_text(digest, encoding="ascii")
                 part.replace(memo)
         return digest
+
+
+def _unreadable(error: OSError) -> DataError:
+    return DataError(f"{error.filename}: {error.strerror}")
 
 
 def read_ahead(

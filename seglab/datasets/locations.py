@@ -41,7 +41,7 @@ def find_root(name: str, folder: str, root: Path | str | None, layout: str, sour
     elif (base := data_root()) is not None:
         place, looked = base / folder, f"looked for {base / folder} (SEGLAB_DATA is {base})"
     else:
-        place, looked = None, f"set SEGLAB_DATA to the folder that holds {folder}/, or name its own as data.root"
+        place, looked = None, f"set SEGLAB_DATA to the folder that holds {folder}/, or data.root to it"
     if place is not None and place.is_dir():
         return place
     raise DataError(f"{name}: data set not found; {looked}. Expected: {layout}. {source}")
