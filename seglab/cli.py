@@ -12,7 +12,7 @@ from tyro.conf import Positional, arg
 
 from seglab import recipes
 from seglab.config import Experiment, override, read_yaml, to_yaml
-from seglab.errors import ConfigError, SeglabError
+from seglab.errors import ConfigError, DataError, SeglabError
 
 # Verbs import what they need when they are called: `seglab models` should not wait for pandas.
 
@@ -60,7 +60,7 @@ def train(
         from seglab import runs
 
         if recipe or config or overrides or out:
-            raise ConfigError("--resume: takes the experiment from its run folder; allowed beside it is nothing")
+            raise ConfigError("--resume: the run folder says what to do; allowed beside it is nothing")
         experiment, out = runs.read_experiment(resume), resume
     else:
         experiment = _experiment(recipe, config, data, profile, seed, overrides)
@@ -77,7 +77,8 @@ def _experiment(recipe, config, data, profile, seed, overrides) -> Experiment:
         # With --config the first positional word is an override, if there is one.
         return override(read_yaml(config), [*([recipe] if recipe else []), *overrides])
     if not recipe:
-        raise ConfigError(f"RECIPE: missing; allowed is one of {', '.join(recipes.RECIPES)}, or --config FILE")
+        known = ", ".join(recipes.RECIPES)
+        raise ConfigError(f"RECIPE: missing; allowed is one of {known}, or --config FILE")
     return override(recipes.recipe(recipe, data, profile, seed), overrides)
 
 
@@ -163,10 +164,16 @@ def data(
         action: What to do.
         names: Data sets; by default all for `list`, the embedded one for `make` and `check`.
     """
-    from seglab.datasets import describe
+    from seglab.datasets import inventory
 
-    actions = {"list": describe.list_sets, "make": describe.make, "check": describe.check_sets}
-    actions[action](names)
+    if action == "list":
+        print(inventory.table(names).to_string(index=False))
+    elif action == "make":
+        print(inventory.make(names or ("street_scenes",)))
+    else:
+        problems = inventory.check_sets(names or ("street_scenes",), print)
+        if problems:
+            raise DataError(f"{problems} problems found, listed above")
 
 
 @app.command
@@ -174,20 +181,35 @@ def figures(
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="[NAME ...]")] = (),
     /,
     *,
-    results: Path = Path("results"),
-    out: Path = Path("figures"),
+    results: Path | None = None,
+    out: Path | None = None,
 ) -> None:
     """Redraws the figures from the stored results.
 
     Args:
         names: Which ones; by default all.
-        results: Folder of the runs.
-        out: Folder for the PNG and SVG files.
+        results: Folder of the runs; by default results/.
+        out: Folder for the PNG and SVG files; by default figures/.
     """
+    from seglab import runs
     from seglab.plots import draw
 
-    for path in draw(names, results, out):
+    home = runs.workspace()
+    for path in draw(names, results or home / "results", out or home / "figures"):
         print(path)
+
+
+@app.command
+def notebook(name: Annotated[Positional[str], arg(metavar="NAME")], /) -> None:
+    """Runs a notebook from top to bottom and writes its outputs into it.
+
+    Args:
+        name: Beginning of its file name, for example 03.
+    """
+    from seglab import notebooks
+
+    path = notebooks.find(name)
+    notebooks.execute(path, path, watch=print)
 
 
 @app.command

@@ -30,13 +30,19 @@ from seglab.errors import RunError
 SCHEMA_VERSION = 1
 
 
-def default_folder(experiment: Experiment, root: Path | str = ".") -> Path:
+def workspace() -> Path:
+    """The folder that holds `results/` and `runs/`: the checkout around the current folder, or that folder."""
+    here = Path.cwd()
+    return next((f for f in (here, *here.parents) if (f / "seglab" / "runs.py").is_file()), here)
+
+
+def default_folder(experiment: Experiment) -> Path:
     """Where a run belongs: `results/<study>/<name>/seed<k>`, and below `runs/quick/` for quick runs.
 
     A quick run can thus never be taken for a result of the study.
     """
     top = Path("runs", "quick") if experiment.profile == "quick" else Path("results")
-    return Path(root) / top / experiment.study / experiment.name / f"seed{experiment.seed}"
+    return workspace() / top / experiment.study / experiment.name / f"seed{experiment.seed}"
 
 
 def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from seglab import metrics, render, runs
-from seglab.datasets import create_dataset
+from seglab.datasets import SegmentationDataset, create_dataset
 from seglab.datasets.loading import evaluation_samples
 from seglab.datasets.reading import read_image
 from seglab.errors import RunError
 from seglab.evaluation.confusion import count_confusion
-from seglab.evaluation.inference import load_predictor
+from seglab.evaluation.inference import Predictor, load_predictor
 from seglab.labels import LabelSpace
 
 
@@ -54,13 +54,34 @@ def evaluate_run(
     return confusion, predictor.labels
 
 
+def picture_scores(predictor: Predictor, dataset: SegmentationDataset) -> np.ndarray:
+    """Mean IoU of each picture by itself, over the classes that occur in it or were predicted.
+
+    Good for finding pictures to look at. It is no score of a split: rare classes count in few pictures.
+
+    Args:
+        predictor: The network.
+        dataset: A split of its data set.
+
+    Returns:
+        float64 (len(dataset),) in [0, 1].
+    """
+    num_classes = predictor.labels.num_classes
+    return np.array(
+        [
+            metrics.mean_iou(metrics.confusion_matrix(predictor(image), mask, num_classes))
+            for image, mask in map(dataset.read, range(len(dataset)))
+        ]
+    )
+
+
 def class_table(confusion: np.ndarray, labels: LabelSpace) -> str:
     """The scores of each class and their mean as text."""
     lines = [f"{'class':16} {'IoU':>7} {'recall':>7} {'share':>7}"]
     shares = confusion.sum(1) / max(1, confusion.sum())
-    scores = zip(labels.classes, metrics.iou(confusion), metrics.class_accuracy(confusion), shares, strict=True)
-    for name, iou, recall, share in scores:
-        lines.append(f"{name:16} {_percent(iou)} {_percent(recall)} {_percent(share)}")
+    scores = (metrics.iou(confusion), metrics.class_accuracy(confusion), shares)
+    for name, *values in zip(labels.classes, *scores, strict=True):
+        lines.append(f"{name:16} " + " ".join(map(_percent, values)))
     counted = f"mean of {metrics.scored_classes(confusion)}"
     lines.append(f"{counted:16} {_percent(metrics.mean_iou(confusion))}")
     return "\n".join(lines)

@@ -28,6 +28,14 @@ def class_iou(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def figure_of_confusion(confusion: np.ndarray, classes: tuple[str, ...]) -> Figure:
+    """The bars of one confusion matrix, int (K,K) with true classes as rows, as a figure of its own."""
+    with style():
+        figure = new_figure(170, 70)
+        draw_class_iou(figure.subplots(), confusion, classes)
+    return figure
+
+
 def draw_class_iou(axes: Axes, confusion: np.ndarray, classes: tuple[str, ...]) -> None:
     """Draws the bars of one confusion matrix, in the classes' own colours, with the mean as a line.
 

@@ -1,0 +1,74 @@
+"""What data is on this machine: a table of the sets, making the embedded one, checking every file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from seglab.datasets import create_dataset, label_space, list_datasets, street_scenes
+from seglab.datasets.checks import check
+from seglab.errors import ConfigError, DataError
+
+
+def table(names: Iterable[str] = ()) -> pd.DataFrame:
+    """One row per data set: classes, pictures of each split, and where it is or what is missing.
+
+    Args:
+        names: Data sets; none means all.
+
+    Raises:
+        ConfigError: If a name is unknown.
+    """
+    rows = []
+    for name in tuple(names) or list_datasets():
+        row = {"data set": name, "classes": label_space(name).num_classes}
+        if name == "street_scenes" and not street_scenes.default_root().is_dir():
+            rows.append({**row, "pictures": "", "where": "not made yet: seglab data make"})
+            continue
+        try:
+            splits = [create_dataset(name, split) for split in list_datasets()[name]]
+        except DataError as error:
+            rows.append({**row, "pictures": "", "where": str(error)})
+        else:
+            pictures = ", ".join(f"{one.split} {len(one)}" for one in splits)
+            rows.append({**row, "pictures": pictures, "where": str(splits[0].root)})
+    return pd.DataFrame(rows)
+
+
+def make(names: Iterable[str]) -> Path:
+    """Makes the embedded street scenes and returns their folder.
+
+    Raises:
+        ConfigError: If another data set is asked for.
+    """
+    for name in names:
+        if name != "street_scenes":
+            raise ConfigError(f"seglab data make: got {name!r}; allowed is street_scenes, the embedded set")
+    return street_scenes.make(street_scenes.default_root(), progress=tqdm)
+
+
+def check_sets(names: Iterable[str], say: Callable[[str], None]) -> int:
+    """Reads every pair of every split of some data sets.
+
+    Args:
+        names: Data sets.
+        say: Told the verdict on each split and every problem.
+
+    Returns:
+        Number of problems.
+    """
+    problems = 0
+    for name in names:
+        label_space(name)  # refuses an unknown name
+        for split in list_datasets()[name]:
+            dataset = create_dataset(name, split)
+            report = check(dataset)
+            missing = f"; classes that do not occur: {', '.join(report.missing)}" if report.missing else ""
+            say(f"{name} {split}: {len(dataset)} pairs, {len(report.problems)} problems{missing}")
+            for problem in report.problems:
+                say(f"  {problem}")
+            problems += len(report.problems)
+    return problems

@@ -1,0 +1,75 @@
+"""Runs notebooks without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from seglab.config import unknown
+from seglab.errors import ConfigError, RunError
+from seglab.runs import workspace, write_text
+
+
+class _Watched(NotebookClient):
+    """A notebook client that passes on every line of text that a cell shows, as soon as it does."""
+
+    watch: Callable[[str], None]
+
+    def process_message(self, msg, cell, cell_index):
+        content = msg.get("content", {})
+        if msg["msg_type"] == "stream":
+            self.watch(content["text"].rstrip())
+        elif msg["msg_type"] in ("display_data", "update_display_data"):
+            data = content.get("data", {})
+            if data.keys() == {"text/plain"} and data["text/plain"]:
+                self.watch(data["text/plain"])
+        return super().process_message(msg, cell, cell_index)
+
+
+def find(name: str) -> Path:
+    """The notebook whose file name begins with `name`, for example `03`.
+
+    Raises:
+        ConfigError: If there is none, or more than one.
+    """
+    names = [path.name for path in sorted((workspace() / "notebooks").glob("[0-9]*.ipynb"))]
+    found = [one for one in names if one.startswith(name)]
+    if len(found) != 1:
+        raise ConfigError(unknown(f"notebook {name!r}", name, names))
+    return workspace() / "notebooks" / found[0]
+
+
+def execute(source: Path, target: Path, watch: Callable[[str], None] = lambda text: None) -> None:
+    """Runs a notebook from top to bottom in a fresh kernel and writes it with its outputs.
+
+    Args:
+        source: The notebook; its folder is the working folder of the kernel.
+        target: Where the result goes, also when a cell fails; may be `source` itself.
+        watch: Told what the cells print, while they run.
+
+    Raises:
+        RunError: If a cell fails.
+    """
+    notebook = nbformat.read(source, as_version=4)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    client = _Watched(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(source.parent)}},
+        record_timing=False,
+    )
+    client.watch = watch
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise RunError(f"{source.name}: a cell failed: {error.ename}: {error.evalue}; see {target}") from None
+    finally:
+        notebook.metadata.pop("widgets", None)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_text(target, nbformat.writes(notebook) + "\n")

@@ -1,0 +1,89 @@
+"""The main job: notebook 03 from a fresh clone to a trained network, the figures, and where to look."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from seglab import runs
+from seglab.errors import ConfigError
+
+NOTEBOOK = "03"
+# Where notebook 03 puts its runs, below the workspace.
+RUNS = Path("runs", "notebook03")
+
+
+def run_study() -> None:
+    """Runs notebook 03 without a browser, redraws the figures, and prints what was reached."""
+    from seglab import notebooks
+    from seglab.plots import draw
+
+    started = time.monotonic()
+    source = notebooks.find(NOTEBOOK)
+    target = runs.workspace() / RUNS / source.name
+    print(f"Running {source.name}; a copy with its outputs will be {_shown(target)}", flush=True)
+    notebooks.execute(source, target, watch=_show)
+    newest = max((runs.workspace() / RUNS).glob("run*/summary.json"), key=os.path.getmtime).parent
+    print("\n" + _verdict(newest), flush=True)
+
+    drawn = draw(results=runs.workspace() / "results", figures=runs.workspace() / "figures")
+    print(f"Figures redrawn from results/: {', '.join(_shown(p) for p in drawn if p.suffix == '.png')}")
+    print(
+        f"Look at:   {_shown(target)} (curves, predictions, per-class IoU)\n"
+        f"           {_shown(newest)} (config, history, confusion matrices)\n"
+        "Play with: make lab\n"
+        f"Time:      {_minutes(time.monotonic() - started)}"
+    )
+
+
+def _show(text: str) -> None:
+    """Prints what the notebook shows; between two epochs one line that changes, and nothing in a log file."""
+    terminal = sys.stdout.isatty()
+    if not text.startswith("step "):
+        print(("\r\033[K" if terminal else "") + text, flush=True)
+    elif terminal:
+        print(f"\r\033[K{text}", end="", flush=True)
+
+
+def _verdict(folder: Path) -> str:
+    experiment, summary = runs.read_experiment(folder), runs.read_summary(folder)
+    lines = [f"{experiment.model.name} on {experiment.data.name}, profile {experiment.profile}:"]
+    for split, scores in summary["scores"].items():
+        lines.append(f"  {split}: mean IoU {scores['mean_iou']:.3f} over {scores['classes']} classes")
+    if experiment.profile == "quick":
+        lines.append("  (a quick run: it shows that the network learns, and is no result of the study)")
+    return "\n".join(lines)
+
+
+def open_lab() -> int:
+    """Opens notebook 03 in JupyterLab; returns its exit code."""
+    from seglab import notebooks
+
+    return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebooks.find(NOTEBOOK))])
+
+
+def run_tests() -> int:
+    """Runs the tests of a checkout, tells their time and returns pytest's exit code.
+
+    Raises:
+        ConfigError: Outside a checkout.
+    """
+    root = runs.workspace()
+    if not (root / "tests").is_dir():
+        raise ConfigError(f"{root}: there are no tests here; run this in a clone of seglab")
+    started = time.monotonic()
+    code = subprocess.call([sys.executable, "-m", "pytest", "--durations=10"], cwd=root)
+    print(f"Time: {_minutes(time.monotonic() - started)}")
+    return code
+
+
+def _shown(path: Path) -> str:
+    """A path as a person in the current folder would write it."""
+    return os.path.relpath(path)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
