@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from tqdm.auto import tqdm
+
 from seglab.config import unknown
-from seglab.datasets import camvid, cityscapes
+from seglab.datasets import camvid, cityscapes, street_scenes
 from seglab.datasets.base import Sample, SegmentationDataset
-from seglab.errors import ConfigError
+from seglab.errors import ConfigError, DataError
 from seglab.labels import CAMVID11, CITYSCAPES, LabelSpace
 
-__all__ = ["Sample", "SegmentationDataset", "create_dataset", "label_space", "list_datasets"]
+__all__ = [
+    "Sample",
+    "SegmentationDataset",
+    "best_available",
+    "create_dataset",
+    "label_space",
+    "list_datasets",
+]
 
 
 def _street_scenes(split: str, root: Path | str | None) -> SegmentationDataset:
     """The embedded scenes, made in the cache folder when they are asked for the first time."""
-    from seglab.datasets import street_scenes  # its generator is needed here only
-
     if root is None:
         root = street_scenes.default_root()
         if not root.is_dir():
-            street_scenes.make(root)
-    return cityscapes.open_split(split, root, name="street_scenes")
+            print(f"painting the street scenes, once, into {root}", file=sys.stderr)
+            street_scenes.make(root, progress=partial(tqdm, leave=False, disable=None))
+    source = "`seglab data make street_scenes` paints it"
+    return cityscapes.open_split(split, root, "street_scenes", source)
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,15 @@ def label_space(name: str) -> LabelSpace:
         ConfigError: If the name is unknown.
     """
     return _entry(name).labels
+
+
+def best_available() -> str:
+    """`cityscapes` where it is on this machine, else `street_scenes`."""
+    try:
+        create_dataset("cityscapes", "val")
+    except DataError:
+        return "street_scenes"
+    return "cityscapes"
 
 
 def create_dataset(name: str, split: str, root: Path | str | None = None) -> SegmentationDataset:

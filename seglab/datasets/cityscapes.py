@@ -30,7 +30,9 @@ _TRAIN_IDS = replace(
 )
 
 
-def open_split(split: str, root: Path | str | None = None, name: str = "cityscapes") -> SegmentationDataset:
+def open_split(
+    split: str, root: Path | str | None = None, name: str = "cityscapes", source: str = SOURCE
+) -> SegmentationDataset:
     """Opens a split; only folders are listed, no picture is read.
 
     Masks are taken from `_labelTrainIds.png` where every picture of the split has one, else from
@@ -40,15 +42,16 @@ def open_split(split: str, root: Path | str | None = None, name: str = "cityscap
         split: One of `SPLITS`.
         root: The folder that holds `leftImg8bit` and `gtFine`; None takes `cityscapes` below `SEGLAB_DATA`.
         name: The data set's name; other sets come in the same layout.
+        source: How to get the set, for the message.
 
     Raises:
         DataError: If the set or the split is missing, or image and mask files do not pair.
     """
-    root = find_root(name, "cityscapes", root, LAYOUT, SOURCE)
+    root = find_root(name, "cityscapes", root, LAYOUT, source)
     image_folder, mask_folder = root / "leftImg8bit" / split, root / "gtFine" / split
     for folder in (image_folder, mask_folder):
         if not folder.is_dir():
-            raise DataError(f"{name}: {folder} does not exist. Expected below {root}: {LAYOUT}. {SOURCE}")
+            raise DataError(f"{name}: {folder} does not exist. Expected below {root}: {LAYOUT}. {source}")
     images = pictures(image_folder, "*/*_leftImg8bit.png", "_leftImg8bit.png")
     labels, suffix = _TRAIN_IDS, "_gtFine_labelTrainIds.png"
     masks = pictures(mask_folder, f"*/*{suffix}", suffix)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seglab.datasets import base, create_dataset, label_space, list_datasets
+from seglab.datasets import base, create_dataset, label_space, list_datasets, street_scenes
 from seglab.datasets.locations import cache_root
 from seglab.errors import ConfigError, DataError
 from seglab.labels import CAMVID11, CITYSCAPES
@@ -102,6 +102,26 @@ def test_cityscapes_takes_train_ids_where_every_picture_has_them(cityscapes_root
     write_png(path, np.full((32, 64), 33, np.uint8))  # a file id where train ids belong
     with pytest.raises(DataError, match=r"labelTrainIds.png: ids 33 .* allowed are 0\.\.18, 255"):
         after.read(2)
+
+
+def test_missing_street_scenes_are_painted_and_read_as_cityscapes(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def make_few(root, **options):
+        asked.append(root)
+        make(root, counts={"train": 2, "val": 1, "test": 1}, size=(32, 64), processes=1, **options)
+
+    make = street_scenes.make
+    monkeypatch.setattr(street_scenes, "make", make_few)
+    for _ in range(2):
+        dataset = create_dataset("street_scenes", "train")
+        assert dataset.name == "street_scenes" and dataset.labels == CITYSCAPES and len(dataset) == 2
+        image, mask = dataset.read(1)
+        assert image.shape == (32, 64, 3) and mask.shape == (32, 64)
+    assert asked == [dataset.root] and dataset.root.parent == cache_root()
+    assert "painting the street scenes" in capsys.readouterr().err
+    message = error_of(DataError, "street_scenes", "train", tmp_path / "elsewhere")
+    assert "elsewhere" in message and "seglab data make street_scenes" in message
 
 
 # ----------------------------------------------------------------------------- what is missing
