@@ -5,11 +5,10 @@ One file per architecture; the table below is the whole registry.
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Iterable
 from types import ModuleType
 
+from seglab.config import unknown
 from seglab.errors import ConfigError
 from seglab.models import erfnet, hrnet, minihrnet, miniunet, segsmall
 from seglab.models.base import Reference, SegmentationModel, check_count
@@ -44,7 +43,7 @@ def get_module(name: str) -> ModuleType:
         ConfigError: If there is no such network; the message has the nearest name and all accepted ones.
     """
     if name not in REGISTRY:
-        raise _unknown("model", name, REGISTRY)
+        raise ConfigError(f"model is {name!r}: {unknown('model', str(name), REGISTRY)}")
     return REGISTRY[name]
 
 
@@ -82,11 +81,5 @@ def create_model(name: str, num_classes: int, **options: object) -> Segmentation
     check_count("num_classes", num_classes, minimum=1)
     for option in options:
         if option not in allowed:
-            raise _unknown(f"option of {name}", option, allowed)
+            raise ConfigError(f"option {option!r}: {unknown(f'option of {name}', option, allowed)}")
     return getattr(get_module(name), name)(num_classes, **options)
-
-
-def _unknown(what: str, word: object, known: Iterable[str]) -> ConfigError:
-    close = difflib.get_close_matches(str(word), known, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return ConfigError(f"unknown {what}: {word!r}{hint}; allowed: {', '.join(known) or 'none'}")
