@@ -174,7 +174,8 @@ def _activation_bytes(meta: nn.Module, input_size: tuple[int, int]) -> int:
 
     Two images are run and the half is taken: batch normalisation refuses to train on a single value.
     """
-    known = {tensor.untyped_storage()._cdata for tensor in [*meta.parameters(), *meta.buffers()]}
+    model = copy.deepcopy(meta).train()
+    known = {tensor.untyped_storage()._cdata for tensor in [*model.parameters(), *model.buffers()]}
     saved: dict[int, torch.UntypedStorage] = {}  # keeping the storages keeps their addresses distinct
 
     def remember(tensor: torch.Tensor) -> torch.Tensor:
@@ -184,7 +185,7 @@ def _activation_bytes(meta: nn.Module, input_size: tuple[int, int]) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
-        copy.deepcopy(meta).train()(torch.empty(2, 3, *input_size, device="meta"))
+        model(torch.empty(2, 3, *input_size, device="meta"))
     return sum(storage.nbytes() for storage in saved.values()) // 2
 
 
