@@ -1,7 +1,7 @@
 """CamVid as the SegNet tutorial released it: 360 x 480 pixels, 11 classes, void ignored.
 
 "CamVid" means several data sets; this is the one with 367 training, 101 validation and 233 test pictures.
-Its validation pictures are nine seconds of a training drive, so a validation score says little about a new
+Its validation pictures are seven seconds of a training drive, so a validation score says little about a new
 street: report the test split.
 
 Reference: Brostow et al., "Semantic object classes in video", Pattern Recognition Letters 30, 2009; classes

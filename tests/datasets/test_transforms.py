@@ -11,15 +11,6 @@ from seglab.datasets.transforms import JointAugment
 HEAVY = AugmentConfig(scale=(0.4, 2.5), flip=0.5, brightness=0.3, contrast=0.3, saturation=0.3)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in training; threads only wait for each other over such small pictures."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def tensors(image: np.ndarray, mask: np.ndarray):
     return tv_tensors.Image(torch.from_numpy(image).permute(2, 0, 1)), tv_tensors.Mask(torch.from_numpy(mask))
 
