@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,17 @@ def load_newest(folder: Path, kind: str) -> dict[str, Any]:
     """Reads the newest undamaged checkpoint of a kind, onto the CPU.
 
     Raises:
-        CheckpointError: If there is none, or each one is damaged.
+        CheckpointError: If there is none, each one is damaged, or the content is not plain data.
     """
     files = _files(folder, kind)
     for path in files:
         content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest()[:16] == _NAME.fullmatch(path.name)["digest"]:
+        if hashlib.sha256(content).hexdigest()[:16] != _NAME.fullmatch(path.name)["digest"]:
+            continue
+        try:
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            raise CheckpointError(f"{path}: holds more than tensors and plain values, and is refused") from None
     found = f"{len(files)} found, all damaged" if files else "none found"
     raise CheckpointError(f"{folder}: no usable checkpoint of kind {kind!r} ({found})")
 

@@ -1,0 +1,210 @@
+"""The loop: it learns, repeats, resumes, shares a batch out, and refuses."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from seglab import checkpoints, metrics, runs
+from seglab.config import config_hash, to_yaml
+from seglab.datasets import create_dataset
+from seglab.datasets.statistics import class_frequencies
+from seglab.errors import ConfigError, DataError, DivergedError, RunError
+from seglab.evaluation.evaluate import evaluate_run
+from seglab.trainers.loop import train
+from seglab.trainers.observers import Observer
+
+TIMES = ["seconds", "images_per_second"]
+
+
+def weights(folder):
+    return checkpoints.load_newest(folder / "checkpoints", "last")["weights"]
+
+
+def assert_same_weights(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+class StopAfter(Observer):
+    """Ends a training from outside, as a kill after an epoch's checkpoint would."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def epoch(self, progress):
+        if progress.epoch == self.epochs:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def finished(tiny, tmp_path):
+    folder = tmp_path / "finished"
+    return tiny, folder, train(tiny, folder)
+
+
+def test_a_run_leaves_a_complete_record(finished):
+    experiment, folder, summary = finished
+    assert runs.read_experiment(folder) == experiment
+    assert json.loads((folder / "summary.json").read_text()) == json.loads(json.dumps(summary))
+    history = runs.read_history(folder)
+    assert list(history["epoch"]) == [1, 2, 3] and list(history["step"]) == [2, 4, 6]
+    for split in ("val", "test"):
+        confusion, classes = runs.read_confusion(folder, split)
+        assert len(classes) == 19
+        assert metrics.mean_iou(confusion) == summary["scores"][split]["mean_iou"]
+    provenance = summary["provenance"]
+    assert provenance["config_hash"] == config_hash(experiment)
+    assert (provenance["precision"], provenance["memory_format"]) == ("fp32", "contiguous")
+    assert provenance["threads"] == torch.get_num_threads()
+    # The last epoch is the selected one, so the history ends with the reported score.
+    assert history["mean_iou"].iloc[-1] == pytest.approx(summary["scores"]["val"]["mean_iou"], rel=1e-5)
+
+
+def test_a_run_repeats_bit_for_bit(finished, tmp_path):
+    experiment, folder, _ = finished
+    train(experiment, tmp_path / "again")
+    assert_same_weights(weights(folder), weights(tmp_path / "again"))
+    one, other = (runs.read_history(f).drop(columns=TIMES) for f in (folder, tmp_path / "again"))
+    assert one.equals(other)
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_stopped_run_goes_on_to_the_same_weights(tiny, change, tmp_path, ema_decay, optimizer):
+    experiment = change(change(tiny, "training", ema_decay=ema_decay), "optimizer", name=optimizer)
+    train(experiment, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment, tmp_path / "stopped", observers=[StopAfter(2)])
+    assert not (tmp_path / "stopped" / "summary.json").exists()
+    summary = train(experiment, tmp_path / "stopped", resume=True)
+    assert_same_weights(weights(tmp_path / "whole"), weights(tmp_path / "stopped"))
+    one, other = (runs.read_history(tmp_path / f).drop(columns=TIMES) for f in ("whole", "stopped"))
+    assert one.equals(other)
+    assert summary["scores"] == runs.read_summary(tmp_path / "whole")["scores"]
+
+
+def test_it_learns(tiny, change, tmp_path):
+    experiment = change(change(tiny, "training", epochs=30, evaluate_every=30), "optimizer", lr=0.01)
+    train(experiment, tmp_path / "run")
+    counts = class_frequencies(create_dataset("street_scenes", "train", tiny.data.root)).pixels
+    share = counts[counts > 0] / counts.sum()
+    knows_only_how_common_classes_are = -(share * np.log(share)).sum()
+    assert runs.read_history(tmp_path / "run")["loss"].iloc[-1] < 0.9 * knows_only_how_common_classes_are
+
+
+def assert_close_weights(one, other):
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=0, atol=1e-5)
+
+
+@pytest.fixture
+def gentle(tiny, change):
+    """Small steps of SGD: Adam turns rounding of a gradient near zero into a full step, and so do large ones."""
+    return change(change(tiny, "training", epochs=2), "optimizer", name="sgd", lr=1e-3)
+
+
+def test_accumulation_does_not_change_the_step(gentle, change, tmp_path):
+    # Instance normalisation knows no batch, so the parts of a batch are independent.
+    train(gentle, tmp_path / "whole")
+    train(change(gentle, "training", accumulation=3), tmp_path / "parts")
+    assert_close_weights(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+
+def test_two_processes_take_the_same_steps_as_one(gentle, change, tmp_path):
+    experiment = change(gentle, "training", batch_size=2)
+    train(experiment, tmp_path / "one")
+    config = tmp_path / "config.yaml"
+    config.write_text(to_yaml(experiment), encoding="utf-8")
+    program = "from seglab.cli import main; raise SystemExit(main())"
+    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python"]
+    command += [sys.executable, "-c", program, "train", "--config", str(config), "--out", str(tmp_path / "two")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert_close_weights(weights(tmp_path / "one"), weights(tmp_path / "two"))
+    assert runs.read_summary(tmp_path / "two")["provenance"]["processes"] == 2
+    # Padding would count a picture twice: the number of scored pixels shows it.
+    sums = [runs.read_confusion(tmp_path / name, "val")[0].sum() for name in ("one", "two")]
+    assert sums[0] == sums[1]
+
+
+def test_best_weights_are_those_of_the_best_epoch(tiny, change, tmp_path):
+    experiment = change(tiny, "training", select="best", epochs=4)
+    summary = train(experiment, tmp_path / "run")
+    history = runs.read_history(tmp_path / "run")
+    best = history["mean_iou"].max()
+    assert summary["scores"]["val"]["mean_iou"] == pytest.approx(best, rel=1e-5)
+    # Of equally good epochs the last one is kept.
+    assert summary["selected_epoch"] == history.loc[history["mean_iou"] == best, "epoch"].max()
+    confusion, _ = evaluate_run(tmp_path / "run")
+    np.testing.assert_array_equal(confusion, runs.read_confusion(tmp_path / "run", "val")[0])
+
+
+def test_evaluation_can_be_rarer_than_epochs(tiny, change, tmp_path):
+    train(change(tiny, "training", evaluate_every=2), tmp_path / "run")
+    assert list(runs.read_history(tmp_path / "run")["mean_iou"].notna()) == [False, True, True]
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
+    class Poison(Observer):
+        def epoch(self, progress):
+            if progress.epoch == 1:
+                next(progress.predict.model.parameters()).data.fill_(float("nan"))
+
+    with pytest.raises(DivergedError, match=r"nan by step 4, in epoch 2.*intact"):
+        train(tiny, tmp_path / "run", observers=[Poison()])
+    state = checkpoints.load_newest(tmp_path / "run" / "checkpoints", "last")
+    assert state["epoch"] == 1 and all(w.isfinite().all() for w in state["weights"].values())
+
+
+def test_existing_folder_is_refused_untouched(finished):
+    experiment, folder, _ = finished
+    before = {path: path.read_bytes() for path in folder.glob("*.*")}
+    with pytest.raises(RunError, match=r"exists already.*--out.*--resume"):
+        train(experiment, folder)
+    assert {path: path.read_bytes() for path in folder.glob("*.*")} == before
+
+
+def test_resume_refuses_what_it_cannot_continue(finished, change, tmp_path):
+    experiment, folder, _ = finished
+    with pytest.raises(RunError, match="has ended"):
+        train(experiment, folder, resume=True)
+    with pytest.raises(RunError, match="another experiment"):
+        train(change(experiment, "training", epochs=9), folder, resume=True)
+    with pytest.raises(RunError, match=r"config\.yaml is missing"):
+        train(experiment, tmp_path / "nowhere", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("section", "fields", "error", "reason"),
+    [
+        ("data", {"root": "/nowhere"}, DataError, "/nowhere"),
+        ("data", {"name": "camvit"}, ConfigError, "did you mean camvid"),
+        ("data", {"report_splits": ("tset",)}, ConfigError, "tset"),
+        ("model", {"name": "minihrnet"}, ConfigError, "minihrnet"),
+        ("model", {"options": {"norm": "layer"}}, ConfigError, "norm"),
+        ("training", {"batch_size": 64}, ConfigError, r"training\.batch_size"),
+        ("training", {"precision": "fp16"}, ConfigError, r"training\.precision"),
+    ],
+)
+def test_nothing_is_written_when_the_experiment_cannot_run(
+    tiny, change, tmp_path, section, fields, error, reason
+):
+    with pytest.raises(error, match=reason):
+        train(change(tiny, section, **fields), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_tensorboard_events_hold_the_history(tiny, change, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    train(change(tiny, "training", tensorboard=True), tmp_path / "run")
+    events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    history = runs.read_history(tmp_path / "run")
+    assert [e.value for e in events.Scalars("loss")] == pytest.approx(list(history["loss"]), rel=1e-5)
