@@ -50,7 +50,7 @@ class ResNet18Encoder(nn.Sequential):
 
         try:
             resnet = resnet18(weights=ResNet18_Weights.IMAGENET1K_V1 if pretrained else None)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # no network; or another file than was asked for
             raise CheckpointError(
                 f"torchvision's ImageNet weights of ResNet-18 could not be downloaded ({error}); allowed are "
                 "pretrained=false, a machine with a network, or encoder='efficientnet_lite0', whose weights "
