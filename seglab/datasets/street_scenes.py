@@ -26,15 +26,13 @@ from seglab.errors import DataError
 
 __all__ = ["CITIES", "COUNTS", "GENERATOR_VERSION", "SIZE", "City", "default_root", "make", "render_scene"]
 
-GENERATOR_VERSION = 1  # raise it whenever the same seed gives other files
+GENERATOR_VERSION = 2  # raise it whenever the same seed gives other files
 COUNTS = {"train": 280, "val": 60, "test": 60}
 SIZE = (256, 512)
 _MANIFEST = "street_scenes.json"
 
 
-def default_root(
-    *, counts: Mapping[str, int] = COUNTS, size: tuple[int, int] = SIZE, seed: int = 0
-) -> Path:
+def default_root(*, counts: Mapping[str, int] = COUNTS, size: tuple[int, int] = SIZE, seed: int = 0) -> Path:
     """The cache folder of one set; its name tells all that decides the pictures. It need not exist yet."""
     pictures = "-".join(str(counts[split]) for split in sorted(counts))
     name = f"street_scenes-v{GENERATOR_VERSION}-{size[0]}x{size[1]}-{pictures}-seed{seed}"
@@ -72,7 +70,10 @@ def make(
     """
     root = Path(root)
     manifest = {
-        "generator": GENERATOR_VERSION, "seed": seed, "counts": dict(sorted(counts.items())), "size": list(size)
+        "generator": GENERATOR_VERSION,
+        "seed": seed,
+        "counts": dict(sorted(counts.items())),
+        "size": list(size),
     }
     _check_request(counts, size)
     if root.exists():
@@ -84,7 +85,9 @@ def make(
     try:
         painted = _paint_all(unfinished, manifest, processes or len(os.sched_getaffinity(0)))
         total = sum(counts.values())
-        for _ in progress(painted, total=total, desc="painting street scenes", unit="") if progress else painted:
+        for _ in (
+            progress(painted, total=total, desc="painting street scenes", unit="") if progress else painted
+        ):
             pass
         (unfinished / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         unfinished.chmod(0o777 & ~_umask())  # temporary folders are closed to others
@@ -103,9 +106,13 @@ def _check_request(counts: Mapping[str, int], size: tuple[int, int]) -> None:
     splits = sorted({city.split for city in CITIES})
     for split, count in counts.items():
         if split not in splits or count < 1:
-            raise DataError(f"street scenes: counts: got {split}: {count}; allowed are {', '.join(splits)}, from 1 up")
+            raise DataError(
+                f"street scenes: counts: got {split}: {count}; allowed are {', '.join(splits)}, from 1 up"
+            )
     if min(size) < 32:
-        raise DataError(f"street scenes: size: got {size[0]}x{size[1]} pixels; both sides must be at least 32")
+        raise DataError(
+            f"street scenes: size: got {size[0]}x{size[1]} pixels; both sides must be at least 32"
+        )
 
 
 def _check_same(root: Path, manifest: dict) -> None:
@@ -129,8 +136,8 @@ def _paint_all(folder: Path, manifest: dict, processes: int) -> Iterator[str]:
     if processes == 1:
         yield from _paint_share(folder, manifest, 0, 1)
         return
-    # Plain child processes: unlike those of `multiprocessing` they do not import the caller's script again, and they
-    # end with the caller however it ends, because nobody reads what they print.
+    # Plain child processes: unlike those of `multiprocessing` they do not import the caller's script again,
+    # and they end with the caller however it ends, because nobody reads what they print.
     program = "from seglab.datasets import street_scenes; street_scenes._paint_share_from_arguments()"
     reader, writer = os.pipe()
     children = []
@@ -143,7 +150,9 @@ def _paint_all(folder: Path, manifest: dict, processes: int) -> Iterator[str]:
         with os.fdopen(reader) as finished:
             yield from finished
         if any(child.wait() for child in children):
-            raise RuntimeError(f"painting street scenes failed in a child process, see its message above ({folder})")
+            raise RuntimeError(
+                f"painting street scenes failed in a child process, see its message above ({folder})"
+            )
     finally:
         if writer is not None:
             os.close(writer)
@@ -166,7 +175,10 @@ def _paint_share(folder: Path, manifest: dict, share: int, shares: int) -> Itera
         rng = np.random.default_rng([manifest["seed"], zlib.crc32(city.name.encode()), number])
         image, labels = render_scene(rng, city, tuple(manifest["size"]))
         stem = f"{city.name}_{number:06d}_000019"
-        for kind, suffix, pixels in (("leftImg8bit", "leftImg8bit", image), ("gtFine", "gtFine_labelIds", labels)):
+        for kind, suffix, pixels in (
+            ("leftImg8bit", "leftImg8bit", image),
+            ("gtFine", "gtFine_labelIds", labels),
+        ):
             path = folder / kind / city.split / city.name / f"{stem}_{suffix}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path, compress_level=3)

@@ -15,7 +15,9 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from seglab.labels import CITYSCAPES, IGNORE_INDEX
 
-SUPERSAMPLING = 2  # picture and mask are drawn this much larger; the picture is averaged down, the mask sampled
+SUPERSAMPLING = (
+    2  # picture and mask are drawn this much larger; the picture is averaged down, the mask sampled
+)
 NEAR_M = 0.6  # nothing closer to the camera is drawn
 FAR_M = 160.0  # the ground ends here, behind the backdrop
 
@@ -70,16 +72,6 @@ class Frame:
         x, y, z = self.at(u, v, w)
         return Frame(float(x), float(z), self.heading + turn, float(y))
 
-    def rectangles(self, u0, v0, u1, v1, w=0.0) -> np.ndarray:
-        """Upright rectangles (M, 4, 3) in the plane `w`; all coordinates are broadcast against each other."""
-        u0, v0, u1, v1 = np.broadcast_arrays(*map(np.atleast_1d, (u0, v0, u1, v1)))
-        return self.at(np.stack([u0, u1, u1, u0], -1), np.stack([v0, v0, v1, v1], -1), w)
-
-    def disc(self, u, v, radius, w=0.0, corners=16) -> np.ndarray:
-        """A circle (corners, 3) in the plane `w`, as a polygon."""
-        turn = np.arange(corners) * (2 * np.pi / corners)
-        return self.at(u + radius * np.cos(turn), v + radius * np.sin(turn), w)
-
 
 @dataclass(frozen=True)
 class Camera:
@@ -114,7 +106,7 @@ class Camera:
         return pixels
 
     def eye_in(self, frame: Frame) -> tuple[float, float]:
-        """Where the camera is in a frame, (u, w) in metres, as it seems from behind the bend of the street."""
+        """Where the camera is in a frame, (u, w) in metres, as it seems from beyond the street's bend."""
         x = frame.x + self.curve * frame.z**2
         heading = frame.heading + 2 * self.curve * frame.z
         sin, cos = math.sin(heading), math.cos(heading)
@@ -165,7 +157,9 @@ class Light:
         clear = np.exp(-np.asarray(z) / self.sight_m)[..., None]
         return colours * clear + self.haze * (1 - clear)
 
-    def shadow(self, x0: float, x1: float, z0: float, z1: float, top: float, bottom: float = 0.0) -> np.ndarray:
+    def shadow(
+        self, x0: float, x1: float, z0: float, z1: float, top: float, bottom: float = 0.0
+    ) -> np.ndarray:
         """Outline (N, 3) on the road of the shadow that an upright box throws."""
         corners = np.array([(x, z) for x in (x0, x1) for z in (z0, z1)])
         reach = -self.to_sun[[0, 2]] / max(self.to_sun[1], 0.2)
@@ -225,7 +219,9 @@ class Canvas:
         for box, fill in zip(boxes, _fills(colours, len(boxes)), strict=True):
             self._shape("ellipse", box, fill, label)
 
-    def limb(self, start: np.ndarray, end: np.ndarray, start_m: float, end_m: float, colour, label: str) -> None:
+    def limb(
+        self, start: np.ndarray, end: np.ndarray, start_m: float, end_m: float, colour, label: str
+    ) -> None:
         """Draws a round rod between two points (3,), with a radius in metres at each."""
         ends = np.stack([start, end])
         if ends[:, 2].min() < NEAR_M:
@@ -262,7 +258,7 @@ class Canvas:
         self._shape("polygon", np.concatenate([outline, corners]).ravel().tolist(), fill, label)
 
     def paste(self, top: int, rgb: np.ndarray, ids: np.ndarray | int) -> None:
-        """Replaces the rows from `top` on by finished pixels (h, W, 3) and file ids (h, W), or one id for all."""
+        """Replaces the rows from `top` on by pixels (h, W, 3) and file ids (h, W), or one for all."""
         self.image.paste(Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8)), (0, top))
         if isinstance(ids, int):
             self.labels.paste(ids, (0, top, rgb.shape[1], top + rgb.shape[0]))
@@ -297,6 +293,53 @@ class Canvas:
         if fill is not None:
             getattr(self._draw, kind)(outline, fill=fill)
         getattr(self._draw_label, kind)(outline, fill=FILE_IDS[label])
+
+
+@dataclass(frozen=True)
+class Pen:
+    """Draws things of one class in the coordinates of one frame.
+
+    Coordinates along `u`, `v` and `w` are metres; arrays are broadcast against each other.
+    """
+
+    canvas: Canvas
+    frame: Frame
+    label: str
+
+    def moved(self, u: float = 0.0, v: float = 0.0, w: float = 0.0, turn: float = 0.0) -> Pen:
+        """The pen in a frame at a local position, turned by `turn` radians."""
+        return Pen(self.canvas, self.frame.moved(u, v, w, turn), self.label)
+
+    def eye(self) -> tuple[float, float]:
+        """Where the camera is in this frame: `u` and `w`."""
+        return self.canvas.camera.eye_in(self.frame)
+
+    def polygon(self, u, v, colour: np.ndarray | None, w=0.0) -> None:
+        """One polygon, from its corners."""
+        self.canvas.polygons(self.frame.at(u, v, w)[None], colour, self.label)
+
+    def rectangles(self, u0, v0, u1, v1, colour: np.ndarray | None, w: float = 0.0) -> None:
+        """Upright rectangles in the plane `w`, in one colour (3,) or one each (M, 3)."""
+        u0, v0, u1, v1 = np.broadcast_arrays(*map(np.atleast_1d, (u0, v0, u1, v1)))
+        u, v = np.stack([u0, u1, u1, u0], -1), np.stack([v0, v0, v1, v1], -1)
+        self.canvas.polygons(self.frame.at(u, v, w), colour, self.label)
+
+    def disc(self, u: float, v: float, radius: float, colour: np.ndarray, w=0.0, corners=16) -> None:
+        """A disc in the plane `w`."""
+        self.polygon(*_circle(u, v, radius, corners), colour, w)
+
+    def ring(self, u: float, v: float, radius: float, thickness: float, colour: np.ndarray) -> None:
+        """A hoop; what it encloses belongs to the class too."""
+        self.canvas.ring(self.frame.at(*_circle(u, v, radius, 18)), thickness, colour, self.label)
+
+    def limb(self, start: tuple, end: tuple, start_m: float, end_m: float, colour: np.ndarray) -> None:
+        """A round rod between two points (u, v) or (u, v, w), with a radius at each."""
+        self.canvas.limb(self.frame.at(*start), self.frame.at(*end), start_m, end_m, colour, self.label)
+
+
+def _circle(u: float, v: float, radius: float, corners: int) -> tuple[np.ndarray, np.ndarray]:
+    turn = np.arange(corners) * (2 * np.pi / corners)
+    return u + radius * np.cos(turn), v + radius * np.sin(turn)
 
 
 def _fills(colours, count: int) -> list:

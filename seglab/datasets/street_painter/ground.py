@@ -23,7 +23,7 @@ class Surface:
     x0: float
     x1: float
     z0: float = 0.0
-    z1: float = 1000.0
+    z1: float = 1e4
 
 
 class Noise:
@@ -108,7 +108,7 @@ def ballast(noise: Noise) -> Texture:
 
 
 def _joint(position, width: float, footprint) -> np.ndarray:
-    """How much of a pixel is joint, where joints of `width` lie at whole numbers; fades where pixels are wide."""
+    """How much of a pixel is joint, with joints of `width` at whole numbers; fades where pixels are wide."""
     inside = (position - np.floor(position)) < width
     return np.where(np.asarray(footprint) > 0.5, width, inside)
 
@@ -123,7 +123,7 @@ class Marking:
     x0: float
     x1: float
     z0: float = 0.0
-    z1: float = 1000.0
+    z1: float = 1e4
     on: float = 1.0
     period: float = 1.0
     bars: float = 0.0
@@ -131,10 +131,19 @@ class Marking:
 
 
 def paint_ground(
-    canvas: Canvas, noise: Noise, surfaces: list[Surface], markings: list[Marking], shadow_blur_px: float,
-    shadows: list[np.ndarray],
+    canvas: Canvas, noise: Noise, surfaces: list[Surface], markings: list[Marking],
+    shadows: list[np.ndarray], contacts: list[np.ndarray],
 ) -> None:
-    """Paints all ground up to the horizon; later surfaces lie over earlier ones, markings only on road."""
+    """Paints all ground up to the horizon; later surfaces lie over earlier ones, markings only on road.
+
+    Args:
+        canvas: Where to paint.
+        noise: The picture's texture.
+        surfaces: The plan.
+        markings: Paint on the road.
+        shadows: Outlines (N, 3) that the sun does not reach.
+        contacts: Outlines (N, 3) of what stands on the ground; there it is dim in any weather.
+    """
     top, x, z_of_row = canvas.camera.ground()
     z = np.broadcast_to(z_of_row, x.shape)
     footprint = z_of_row**2 / (canvas.camera.focal_px * canvas.camera.eye_m)
@@ -153,21 +162,27 @@ def paint_ground(
         _mark(marking, noise, rgb, ids == FILE_IDS["road"], x, z_of_row)
     light = canvas.light
     up = light.on(np.array([0.0, 1.0, 0.0])).astype(np.float32)
-    shadow = canvas.shadow_mask(shadows, shadow_blur_px)[top:, :, None] * (1 - light.sky / up).astype(np.float32)
+    blur_px = canvas.camera.size[0] / 256
+    shadow = canvas.shadow_mask(shadows, blur_px)[top:, :, None] * (1 - light.sky / up).astype(np.float32)
+    shadow = 1 - (1 - shadow) * (1 - 0.5 * canvas.shadow_mask(contacts, 2 * blur_px)[top:, :, None])
     clear = np.exp(-z_of_row / np.float32(light.sight_m))[..., None]
     rgb *= up * (1 - shadow) * clear
     rgb += light.haze.astype(np.float32) * (1 - clear)
     canvas.paste(top, rgb, ids)
 
 
-def _mark(marking: Marking, noise: Noise, rgb: np.ndarray, road: np.ndarray, x: np.ndarray, z_of_row: np.ndarray) -> None:
+def _mark(
+    marking: Marking, noise: Noise, rgb: np.ndarray, road: np.ndarray, x: np.ndarray, z_of_row: np.ndarray
+) -> None:
     """Paints one marking into `rgb` (h, W, 3), wherever `road` (h, W) is true."""
     rows = slice(*_rows(z_of_row[:, 0], marking.z0, marking.z1))
     position = x[rows] / (2 * marking.bars) if marking.bars else z_of_row[rows] / marking.period
     share = 0.5 if marking.bars else marking.on / marking.period
     painted = (x[rows] >= marking.x0) & (x[rows] < marking.x1) & road[rows]
     painted &= (position - np.floor(position)) <= share
-    worn = 0.78 + 0.12 * noise.soft(x[rows][painted], np.broadcast_to(z_of_row[rows], painted.shape)[painted], 9.0)
+    worn = 0.78 + 0.12 * noise.soft(
+        x[rows][painted], np.broadcast_to(z_of_row[rows], painted.shape)[painted], 9.0
+    )
     worn = np.clip(worn, 0.15, 0.95)[:, None]
     rgb[rows][painted] += worn * (np.array(marking.colour, np.float32) - rgb[rows][painted])
 
