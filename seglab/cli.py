@@ -140,7 +140,7 @@ def models(*, cost: str | None = None) -> None:
     Args:
         cost: Input size HEIGHTxWIDTH for which multiply-adds (MACs) are counted, for example 512x1024.
     """
-    from seglab.analysis.complexity import cost_table
+    from seglab.analysis.cost_table import cost_table
 
     print(cost_table(None if cost is None else _size(cost)).to_string(index=False))
 

@@ -57,8 +57,8 @@ class DataConfig:
             picture's own size. Scores are always taken at the mask's own size.
         mean: Subtracted from the RGB image in [0, 1].
         std: Divides the result.
-        cache_gib: Most space, in GiB, that decoded pictures may take in the cache folder; a larger set is
-            decoded anew each time.
+        cache_gib: Most space, in GiB, that the decoded pictures of one split may take in the cache folder; a
+            larger split is decoded anew each time.
         workers: Loader processes; None chooses (none where the main process does the training on the CPU).
     """
 

@@ -58,9 +58,9 @@ def check_sets(names: Iterable[str], say: Callable[[str], None]) -> int:
         say: Told the verdict on each split and every problem.
 
     Returns:
-        Number of problems.
+        Number of different problems; a picture that belongs to two splits counts once.
     """
-    problems = 0
+    problems: set[str] = set()
     for name in names:
         label_space(name)  # refuses an unknown name
         for split in list_datasets()[name]:
@@ -70,5 +70,5 @@ def check_sets(names: Iterable[str], say: Callable[[str], None]) -> int:
             say(f"{name} {split}: {len(dataset)} pairs, {len(report.problems)} problems{missing}")
             for problem in report.problems:
                 say(f"  {problem}")
-            problems += len(report.problems)
-    return problems
+            problems.update(report.problems)
+    return len(problems)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from seglab import checkpoints, metrics, runs
+from seglab.analysis.complexity import model_complexity
 from seglab.config import Experiment, config_hash
 from seglab.datasets import SegmentationDataset, create_dataset
 from seglab.datasets.cache import cached
@@ -69,7 +70,11 @@ def train(
     observers = list(observers) if processes.is_main else []
 
     # ---- data: opened, and found to be there, before anything is written
-    sets = {split: _open_split(experiment, split) for split in _splits(experiment)}
+    # by one process first, so that only one decodes
+    for turn in (True, False):
+        if processes.is_main is turn:
+            sets = {split: _open_split(experiment, split) for split in _splits(experiment)}
+        processes.barrier()
     train_set = sets[data.train_split]
     labels = train_set.labels
     batches = TrainingBatches(
@@ -138,7 +143,7 @@ def train(
         best = checkpoints.load_newest(folder / "checkpoints", "best")
         learner.evaluated.load_state_dict(best["weights"])
     confusions = {split: _evaluate(learner, sets[split]) for split in data.report_splits}
-    summary = _summary(learner, progress, confusions)
+    summary = _summary(learner, progress, confusions, train_set.read_mask(0).shape)
     summary["provenance"] = _provenance(learner, revision, train_set.digest())
     if processes.is_main:
         for split, confusion in confusions.items():
@@ -264,7 +269,12 @@ def _restore(learner: Learner, progress: Progress) -> None:
     progress.epoch, progress.step, progress.history = state["epoch"], state["steps"], state["history"]
 
 
-def _summary(learner: Learner, progress: Progress, confusions: dict[str, np.ndarray]) -> dict[str, Any]:
+def _summary(
+    learner: Learner,
+    progress: Progress,
+    confusions: dict[str, np.ndarray],
+    picture_size: tuple[int, int],
+) -> dict[str, Any]:
     """What `summary.json` holds, but for the provenance."""
     experiment, history = learner.experiment, progress.history
     scored = [row for row in history if row["mean_iou"] is not None]
@@ -281,13 +291,20 @@ def _summary(learner: Learner, progress: Progress, confusions: dict[str, np.ndar
         },
         "selected_epoch": (best if experiment.training.select == "best" else history[-1])["epoch"],
         "best_epoch": best["epoch"],
-        "cost": {"params": sum(p.numel() for p in learner.model.parameters() if p.requires_grad)},
+        "cost": _cost(experiment, progress.labels.num_classes, picture_size),
         "time": {
             "seconds": round(sum(row["seconds"] for row in history), 1),
             "images_per_second": float(np.median(speeds)),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         },
     }
+
+
+def _cost(experiment: Experiment, num_classes: int, picture_size: tuple[int, int]) -> dict[str, Any]:
+    """Parameters, and multiply-adds for a whole picture as the network sees it."""
+    size = experiment.data.input_size or picture_size
+    cost = model_complexity(experiment.model.name, num_classes, size, **experiment.model.options)
+    return {"params": cost.params, "macs": cost.macs, "input_size": list(size)}
 
 
 def _provenance(learner: Learner, revision: str, data_digest: str) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""All networks of the study in one table."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+
+from seglab.analysis.complexity import model_complexity
+from seglab.models import create_model, list_models
+
+NUM_CLASSES = 19
+
+
+def cost_table(input_size: tuple[int, int] | None = None) -> pd.DataFrame:
+    """What every network of the registry costs, with its default options and 19 classes.
+
+    Args:
+        input_size: Height and width for which multiply-adds are counted; None leaves them out.
+
+    Returns:
+        One row per network: `model` and `parameters`; with an input size also `GMACs`, and `activations
+        (MiB)` that autograd keeps of one image.
+    """
+    rows = []
+    for name in list_models():
+        row: dict[str, object] = {"model": name}
+        if input_size is None:
+            with torch.device("meta"):
+                model = create_model(name, NUM_CLASSES)
+            row["parameters"] = f"{sum(p.numel() for p in model.parameters()):,}"
+        else:
+            cost = model_complexity(name, NUM_CLASSES, input_size)
+            row["parameters"] = f"{cost.params:,}"
+            row["GMACs"] = f"{cost.macs / 1e9:.2f}"
+            row["activations (MiB)"] = f"{cost.activation_bytes / 2**20:.0f}"
+        rows.append(row)
+    return pd.DataFrame(rows)

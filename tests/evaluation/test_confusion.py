@@ -1,0 +1,66 @@
+"""The confusion matrix of a network over a split, against metrics.confusion_matrix picture by picture."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seglab import metrics
+from seglab.config import DataConfig
+from seglab.errors import DataError
+from seglab.evaluation.confusion import ConfusionCounter, count_confusion
+from seglab.evaluation.execution import Execution
+from seglab.evaluation.inference import predict_masks
+
+CPU = Execution(torch.device("cpu"))
+
+
+class Brightness(nn.Module):
+    """Says class k where the red channel, scaled to [0, 1], is in the k-th quarter."""
+
+    def forward(self, image):
+        centers = torch.tensor([0.125, 0.375, 0.625, 0.875]).view(1, 4, 1, 1)
+        return -((image[:, :1] - centers) ** 2)
+
+
+PLAIN = DataConfig(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+
+def samples(sizes, seed=0):
+    rng = np.random.default_rng(seed)
+    for index, size in enumerate(sizes):
+        image = torch.from_numpy(rng.integers(0, 256, (3, *size), dtype=np.uint8))
+        mask = rng.integers(0, 4, size).astype(np.uint8)
+        mask[rng.random(size) < 0.1] = 255
+        yield index, f"p{index}", image, torch.from_numpy(mask)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+def test_equals_the_sum_over_pictures_whatever_the_batches(batch_size):
+    sizes = [(32, 40)] * 3 + [(36, 33)] * 2 + [(32, 40)]
+    done = []
+    found = count_confusion(
+        Brightness(), samples(sizes), 4, CPU, PLAIN, batch_size=batch_size, on_batch=done.append
+    )
+    expected = sum(
+        metrics.confusion_matrix((image[0].numpy() // 64), mask.numpy(), 4)
+        for _, _, image, mask in samples(sizes)
+    )
+    np.testing.assert_array_equal(found.numpy(), expected)
+    assert sum(done) == len(sizes) and max(done) <= batch_size
+
+
+def test_prediction_has_the_size_of_the_picture_whatever_the_input_size():
+    image = torch.zeros(2, 3, 45, 70, dtype=torch.uint8)
+    image[..., 35:] = 255
+    data = DataConfig(mean=PLAIN.mean, std=PLAIN.std, input_size=(32, 35))
+    mask = predict_masks(Brightness(), image, CPU, data)
+    assert mask.shape == (2, 45, 70)
+    assert (mask[..., :30] == 0).all() and (mask[..., 40:] == 3).all()
+
+
+def test_strange_ids_are_seen():
+    counter = ConfusionCounter(4, torch.device("cpu"))
+    counter.add(torch.zeros(1, 2, 2, dtype=torch.int64), torch.tensor([[[0, 255], [4, 200]]], dtype=torch.uint8))
+    with pytest.raises(DataError, match="2 mask pixels hold ids outside 0..3"):
+        counter.confusion()

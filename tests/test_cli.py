@@ -1,0 +1,155 @@
+"""The command line: each verb, and one clear line for each mistake."""
+
+import contextlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seglab import cli, runs
+from seglab.config import to_yaml
+
+
+@pytest.fixture
+def run(capsys):
+    """Calls the command line; returns exit code, standard output and standard error."""
+
+    def run(*arguments):
+        code = None
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as stop:  # the parser's own answers: help, unknown verbs
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(request, scenes, tmp_path_factory):
+    """A run folder made by `seglab train` itself."""
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    overrides = [
+        f"data.root={scenes}", "data.input_size=null", "training.epochs=1", "training.batch_size=3",
+        "training.precision=fp32", "training.memory_format=contiguous",
+        "model.options={widths: [4, 4], repetitions: 0, block: basic}",
+    ]  # fmt: skip
+    with contextlib.redirect_stdout(None):
+        assert cli.main(["train", "minihrnet_a3", *overrides, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_help_names_every_verb(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for verb in ("train", "evaluate", "predict", "models", "data", "figures", "study", "lab", "test"):
+        assert verb in out
+        code, text, _ = run(verb, "--help")
+        assert code == 0 and "usage: seglab" in text
+
+
+def test_no_arguments_show_the_help(run):
+    assert run()[1].startswith("usage: seglab")
+
+
+def test_show_prints_what_train_would_do(run):
+    code, out, _ = run("train", "minihrnet_a3", "optimizer.lr=5e-4", "--data", "camvid", "--show")
+    assert code == 0 and "lr: 0.0005" in out and "name: camvid" in out
+
+
+def test_train_from_a_recorded_config_repeats_the_run(run, trained, tmp_path):
+    code, out, _ = run("train", "--config", trained / "config.yaml", "--out", tmp_path / "again")
+    assert code == 0 and "val: mean IoU" in out
+    for name in ("confusion_val.csv", "confusion_test.csv", "config.yaml"):
+        assert (tmp_path / "again" / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_evaluate_prints_each_class_and_the_recorded_mean(run, trained):
+    code, out, _ = run("evaluate", trained)
+    mean = runs.read_summary(trained)["scores"]["val"]["mean_iou"]
+    assert code == 0 and "traffic light" in out and f"{100 * mean:.2f}%" in out
+
+
+def test_predict_writes_mask_and_overlay_at_the_picture_size(run, trained, tmp_path):
+    picture = tmp_path / "street.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 70, 3), dtype=np.uint8)).save(picture)
+    code, out, _ = run("predict", picture, "--run", trained, "--out", tmp_path / "out")
+    assert code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"street_mask.png", "street_overlay.png"}
+    with Image.open(tmp_path / "out" / "street_mask.png") as mask:
+        assert mask.size == (70, 50)
+    assert out.split() == [str(tmp_path / "out" / f"street_{kind}.png") for kind in ("mask", "overlay")]
+    code, _, err = run("predict", picture, "--run", trained, "--out", tmp_path / "out")
+    assert code == 5 and "not overwritten" in err
+
+
+def test_models_lists_the_registry(run):
+    code, out, _ = run("models")
+    assert code == 0 and "minihrnet_a3" in out and "9,545,035" in out
+    code, out, _ = run("models", "--cost", "64x128")
+    assert code == 0 and "GMACs" in out
+
+
+def test_recipes_and_data_are_listed(run, monkeypatch):
+    monkeypatch.delenv("SEGLAB_DATA", raising=False)
+    assert "Mini-HRNet" in run("recipes")[1]
+    code, out, _ = run("data", "list")
+    assert code == 0 and "street_scenes" in out and "SEGLAB_DATA" in out
+
+
+def test_data_check_gives_a_verdict_and_an_exit_code(run, monkeypatch, tmp_path):
+    rng = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        for folder, pixels in (
+            (split, rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)),
+            (f"{split}annot", rng.integers(0, 12, (40, 50), dtype=np.uint8)),
+        ):
+            (tmp_path / "CamVid" / folder).mkdir(parents=True)
+            Image.fromarray(pixels).save(tmp_path / "CamVid" / folder / "a.png")
+    monkeypatch.setenv("SEGLAB_DATA", str(tmp_path))
+    code, out, _ = run("data", "check", "camvid")
+    assert code == 0 and "camvid test: 1 pairs, 0 problems" in out
+    (tmp_path / "CamVid" / "valannot" / "a.png").write_bytes(b"no picture")
+    code, out, err = run("data", "check", "camvid")
+    assert code == 6 and "valannot" in out and "1 problems" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "parts"),
+    [
+        (["train"], 2, ["RECIPE", "minihrnet_a3", "--config"]),
+        (["train", "minihrnot"], 2, ["'minihrnot'", "did you mean"]),
+        (["train", "minihrnet_a3", "optimizr.lr=1"], 2, ["optimizr", "did you mean optimizer"]),
+        (["train", "minihrnet_a3", "optimizer.lr=fast"], 2, ["optimizer.lr", "'fast'", "a number"]),
+        (["train", "minihrnet_a3", "data.root=/nowhere"], 6, ["/nowhere"]),
+        (["train", "minihrnet_a3", "--data", "camvid"], 6, ["SEGLAB_DATA", "CamVid", "trainannot"]),
+        (["train", "--config", "/nowhere.yaml"], 2, ["/nowhere.yaml"]),
+        (["train", "--resume", "/nowhere"], 5, ["/nowhere", "config.yaml"]),
+        (["train", "minihrnet_a3", "--resume", "/nowhere"], 2, ["--resume"]),
+        (["evaluate", "/nowhere"], 5, ["/nowhere"]),
+        (["predict", "/nowhere.png", "--run", "/nowhere", "--out", "x"], 6, ["/nowhere.png"]),
+        (["models", "--cost", "512"], 2, ["--cost", "HEIGHTxWIDTH"]),
+        (["data", "make", "camvid"], 2, ["camvid", "street_scenes"]),
+        (["data", "list", "kitti"], 2, ["kitti", "cityscapes"]),
+        (["figures", "--results", "/nowhere"], 5, ["/nowhere"]),
+        (["notebook", "99"], 2, ["99", "03_train_minihrnet"]),
+    ],
+)
+def test_a_mistake_is_one_line_and_an_exit_code(run, monkeypatch, arguments, code, parts):
+    monkeypatch.delenv("SEGLAB_DATA", raising=False)
+    found, _, err = run(*arguments)
+    assert found == code
+    assert err.startswith("seglab: ") and err.count("\n") == 1
+    for part in parts:
+        assert part in err
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(ValueError, match="/nowhere"):
+        cli.main(["evaluate", "/nowhere", "--debug"])
+
+
+@pytest.mark.parametrize("arguments", [["trian"], ["train", "minihrnet_a3", "--profile", "fast"], ["evaluate"]])
+def test_unknown_verbs_and_choices_exit_with_2(run, arguments):
+    assert run(*arguments)[0] == 2

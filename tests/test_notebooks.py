@@ -1,0 +1,45 @@
+"""Running notebooks without a browser."""
+
+import json
+
+import nbformat
+import pytest
+
+from seglab import notebooks
+from seglab.errors import ConfigError, RunError
+
+
+def write(path, *sources):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_outputs_are_written_and_watched(tmp_path):
+    source = write(
+        tmp_path / "a.ipynb",
+        "print('printed')",
+        "from IPython.display import DisplayHandle\nh = DisplayHandle()\n"
+        "h.display({'text/plain': 'first'}, raw=True); h.update({'text/plain': 'second'}, raw=True)",
+    )
+    lines = []
+    notebooks.execute(source, tmp_path / "out" / "b.ipynb", watch=lines.append)
+    assert lines == ["printed", "first", "second"]
+    cells = json.loads((tmp_path / "out" / "b.ipynb").read_text())["cells"]
+    assert [cell["execution_count"] for cell in cells] == [1, 2]
+    assert "".join(cells[1]["outputs"][0]["data"]["text/plain"]) == "second"
+    assert "outputs" not in source.read_text() or json.loads(source.read_text())["cells"][0]["outputs"] == []
+
+
+def test_a_failing_cell_is_an_error_and_its_output_is_kept(tmp_path):
+    source = write(tmp_path / "a.ipynb", "1 / 0", "print('never')")
+    with pytest.raises(RunError, match=r"a\.ipynb: a cell failed: ZeroDivisionError: division by zero"):
+        notebooks.execute(source, tmp_path / "b.ipynb")
+    outputs = json.loads((tmp_path / "b.ipynb").read_text())["cells"][0]["outputs"]
+    assert outputs[0]["ename"] == "ZeroDivisionError"
+
+
+def test_find_by_the_beginning_of_the_name():
+    assert notebooks.find("03").name == "03_train_minihrnet.ipynb"
+    with pytest.raises(ConfigError, match="03_train_minihrnet"):
+        notebooks.find("99")

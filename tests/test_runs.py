@@ -1,0 +1,98 @@
+"""Run folders: written once, read back, read as one table."""
+
+import math
+
+import numpy as np
+import pytest
+
+from seglab import runs
+from seglab.config import Experiment
+from seglab.errors import RunError
+
+EXPERIMENT = Experiment("study", "name", seed=3)
+
+
+def test_a_folder_is_made_once(tmp_path):
+    folder = runs.create(tmp_path / "a" / "run", EXPERIMENT)
+    assert runs.read_experiment(folder) == EXPERIMENT
+    with pytest.raises(RunError, match="never overwritten"):
+        runs.create(folder, Experiment("other", "name"))
+    assert runs.read_experiment(folder) == EXPERIMENT
+
+
+def test_quick_runs_never_land_in_results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert runs.default_folder(EXPERIMENT) == tmp_path / "results" / "study" / "name" / "seed3"
+    quick = Experiment("study", "name", "quick")
+    assert runs.default_folder(quick) == tmp_path / "runs" / "quick" / "study" / "name" / "seed0"
+
+
+def test_workspace_is_the_checkout_around_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "seglab").mkdir()
+    (tmp_path / "seglab" / "runs.py").touch()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert runs.workspace() == tmp_path
+
+
+def test_numbered_folder_skips_what_exists(tmp_path):
+    assert runs.numbered_folder(tmp_path) == tmp_path / "run01"
+    (tmp_path / "run01").mkdir()
+    assert runs.numbered_folder(tmp_path) == tmp_path / "run02"
+
+
+def test_history_and_confusion_round_trip(tmp_path):
+    rows = [{"epoch": 1, "loss": 0.123456789, "mean_iou": None}, {"epoch": 2, "loss": 0.1, "mean_iou": 0.5}]
+    runs.write_history(tmp_path, rows)
+    assert (tmp_path / "history.csv").read_text() == "epoch,loss,mean_iou\n1,0.123457,\n2,0.1,0.5\n"
+    history = runs.read_history(tmp_path)
+    assert list(history["epoch"]) == [1, 2] and math.isnan(history["mean_iou"][0])
+
+    confusion = np.array([[2**40, 1], [0, 7]])
+    runs.write_confusion(tmp_path, "val", confusion, ["traffic light", "b"])
+    found, classes = runs.read_confusion(tmp_path, "val")
+    np.testing.assert_array_equal(found, confusion)
+    assert classes == ("traffic light", "b")
+    assert runs.splits(tmp_path) == ["val"]
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "a,b\n1,2\n3,x\n", "a,b\n1,2\n3,-4\n", "", "a,b\n1,2\n3\n"])
+def test_damaged_confusion_is_named(tmp_path, text):
+    (tmp_path / "confusion_val.csv").write_text(text)
+    with pytest.raises(RunError, match=r"confusion_val\.csv: not a square matrix"):
+        runs.read_confusion(tmp_path, "val")
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(RunError, match="not evaluated on the split 'test'"):
+        runs.read_confusion(tmp_path, "test")
+    with pytest.raises(RunError, match="has not ended"):
+        runs.read_summary(tmp_path)
+    with pytest.raises(RunError, match=r"config\.yaml is missing"):
+        runs.read_experiment(tmp_path)
+
+
+def test_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
+    path = tmp_path / "file.txt"
+    runs.write_text(path, "old")
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs.os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        runs.write_text(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_load_reads_finished_runs_as_one_table(tmp_path):
+    for seed, score in ((0, 0.25), (1, 0.5)):
+        folder = runs.create(tmp_path / "study" / f"seed{seed}", Experiment("study", "name", seed=seed))
+        runs.write_summary(folder, {"scores": {"val": {"mean_iou": score}}, "best_epoch": 9})
+    runs.create(tmp_path / "study" / "running", EXPERIMENT)  # no summary yet
+    table = runs.load(tmp_path)
+    assert list(table["seed"]) == [0, 1]
+    assert list(table["scores.val.mean_iou"]) == [0.25, 0.5]
+    assert list(table["best_epoch"]) == [9, 9]
+    assert set(table["model"]) == {"minihrnet_a3"}
+    assert runs.load(tmp_path / "nothing").empty
