@@ -71,7 +71,7 @@ def load_newest(folder: Path, kind: str) -> dict[str, Any]:
         try:
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         except pickle.UnpicklingError:
-            raise CheckpointError(f"{path}: holds more than tensors and plain values, and is refused") from None
+            raise CheckpointError(f"{path}: holds more than tensors and plain values; refused") from None
     found = f"{len(files)} found, all damaged" if files else "none found"
     raise CheckpointError(f"{folder}: no usable checkpoint of kind {kind!r} ({found})")
 

@@ -201,15 +201,14 @@ def figures(
 
 @app.command
 def notebook(name: Annotated[Positional[str], arg(metavar="NAME")], /) -> None:
-    """Runs a notebook from top to bottom and writes its outputs into it.
+    """Runs a notebook from top to bottom and writes its outputs into it, as it is committed.
 
     Args:
         name: Beginning of its file name, for example 03.
     """
     from seglab import notebooks
 
-    path = notebooks.find(name)
-    notebooks.execute(path, path, watch=print)
+    print(notebooks.build(name, watch=print))
 
 
 @app.command

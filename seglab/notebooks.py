@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,31 @@ def find(name: str) -> Path:
     if len(found) != 1:
         raise ConfigError(unknown(f"notebook {name!r}", name, names))
     return workspace() / "notebooks" / found[0]
+
+
+def build(name: str, watch: Callable[[str], None] = lambda text: None) -> Path:
+    """Runs a notebook in place, and renews its picture for the README from the cell tagged `thumbnail`.
+
+    Args:
+        name: Beginning of the notebook's file name.
+        watch: Told what the cells print, while they run.
+
+    Returns:
+        The notebook.
+
+    Raises:
+        ConfigError: If there is no such notebook.
+        RunError: If a cell fails.
+    """
+    path = find(name)
+    execute(path, path, watch)
+    for cell in nbformat.read(path, as_version=4).cells:
+        if "thumbnail" in cell.metadata.get("tags", ()):
+            pictures = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
+            picture = path.parent / "thumbnails" / f"{path.stem}.png"
+            picture.parent.mkdir(exist_ok=True)
+            picture.write_bytes(base64.b64decode(pictures[0]))
+    return path
 
 
 def execute(source: Path, target: Path, watch: Callable[[str], None] = lambda text: None) -> None:

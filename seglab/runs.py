@@ -31,7 +31,7 @@ SCHEMA_VERSION = 1
 
 
 def workspace() -> Path:
-    """The folder that holds `results/` and `runs/`: the checkout around the current folder, or that folder."""
+    """The folder of `results/` and `runs/`: the checkout around the current folder, or that folder itself."""
     here = Path.cwd()
     return next((f for f in (here, *here.parents) if (f / "seglab" / "runs.py").is_file()), here)
 

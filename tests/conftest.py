@@ -19,7 +19,7 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
-    """The networks of the tests are too small to share out, and on a busy machine threads wait for each other."""
+    """The networks of the tests are too small to share out; on a busy machine threads wait for each other."""
     torch.set_num_threads(1)
 
 

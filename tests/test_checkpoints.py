@@ -14,7 +14,8 @@ from seglab.errors import CheckpointError
 def test_round_trip_and_pruning(tmp_path):
     folder = tmp_path / "checkpoints"
     for step in (1, 2, 3):
-        checkpoints.save(folder, "last", step, {"step": step, "weight": torch.full((2,), float(step))}, keep=2)
+        state = {"step": step, "weight": torch.full((2,), float(step))}
+        checkpoints.save(folder, "last", step, state, keep=2)
     checkpoints.save(folder, "best", 1, {"step": 1}, keep=1)
     assert sorted(path.name.split("-")[1] for path in folder.glob("last-*")) == ["00000002", "00000003"]
     state = checkpoints.load_newest(folder, "last")

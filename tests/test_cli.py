@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from seglab import cli, runs
-from seglab.config import to_yaml
 
 
 @pytest.fixture
@@ -150,6 +149,8 @@ def test_debug_shows_the_traceback():
         cli.main(["evaluate", "/nowhere", "--debug"])
 
 
-@pytest.mark.parametrize("arguments", [["trian"], ["train", "minihrnet_a3", "--profile", "fast"], ["evaluate"]])
+@pytest.mark.parametrize(
+    "arguments", [["trian"], ["train", "minihrnet_a3", "--profile", "fast"], ["evaluate"]]
+)
 def test_unknown_verbs_and_choices_exit_with_2(run, arguments):
     assert run(*arguments)[0] == 2

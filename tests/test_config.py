@@ -87,7 +87,12 @@ def test_missing_field_is_named():
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "cannot be read"), (b"a: [", "not a YAML"), (b"\xff\xfe", "not a YAML"), (b"just text", "mapping")],
+    [
+        (None, "cannot be read"),
+        (b"a: [", "not a YAML"),
+        (b"\xff\xfe", "not a YAML"),
+        (b"just text", "mapping"),
+    ],
 )
 def test_unusable_file_is_named(tmp_path, content, reason):
     path = tmp_path / "config.yaml"

@@ -39,6 +39,19 @@ def test_a_failing_cell_is_an_error_and_its_output_is_kept(tmp_path):
     assert outputs[0]["ename"] == "ZeroDivisionError"
 
 
+def test_build_renews_the_picture_of_the_tagged_cell(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setattr(notebooks, "workspace", lambda: tmp_path)
+    show = "from IPython.display import Image\nImage(b'\\x89PNG\\r\\n\\x1a\\n' + {!r})"
+    source = write(tmp_path / "notebooks" / "07_x.ipynb", show.format(b"first"), show.format(b"second"))
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells[1].metadata["tags"] = ["thumbnail"]
+    nbformat.write(notebook, source)
+    assert notebooks.build("07") == source
+    picture = tmp_path / "notebooks" / "thumbnails" / "07_x.png"
+    assert picture.read_bytes() == b"\x89PNG\r\n\x1a\nsecond"
+
+
 def test_find_by_the_beginning_of_the_name():
     assert notebooks.find("03").name == "03_train_minihrnet.ipynb"
     with pytest.raises(ConfigError, match="03_train_minihrnet"):

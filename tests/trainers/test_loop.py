@@ -127,7 +127,8 @@ def test_two_processes_take_the_same_steps_as_one(gentle, change, tmp_path):
     config.write_text(to_yaml(gentle), encoding="utf-8")
     program = "from seglab.cli import main; raise SystemExit(main())"
     command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python"]
-    command += [sys.executable, "-c", program, "train", "--config", str(config), "--out", str(tmp_path / "two")]
+    command += [sys.executable, "-c", program, "train", "--config", str(config)]
+    command += ["--out", str(tmp_path / "two")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr

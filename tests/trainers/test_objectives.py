@@ -33,7 +33,8 @@ def test_sum_over_divisor_is_torchs_mean(smoothing, weighted):
     objective = CrossEntropy(LossConfig(label_smoothing=smoothing), weights)
     logits, mask = batch()
     expected = F.cross_entropy(logits, mask, weights, ignore_index=255, label_smoothing=smoothing)
-    assert (objective(logits, mask) / objective.divisor(mask)).item() == pytest.approx(expected.item(), rel=1e-6)
+    found = objective(logits, mask) / objective.divisor(mask)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_parts_add_up_to_the_whole_batch():

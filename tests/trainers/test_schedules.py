@@ -38,7 +38,7 @@ def test_cosine_equals_torch():
 
 
 def test_onecycle_equals_torch():
-    # torch counts the rise in steps from 0 to 0.3 total - 1, ours in shares of the run: one step apart at most.
+    # torch counts the rise in steps from 0 to 0.3 total - 1, ours in shares of the run: a step apart at most.
     expected = torch_factors(
         torch.optim.lr_scheduler.OneCycleLR, max_lr=1.0, total_steps=TOTAL + 1, cycle_momentum=False
     )
