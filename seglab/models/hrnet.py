@@ -16,6 +16,7 @@ options let a reader try others.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -103,7 +104,9 @@ class Fusion(nn.Module):
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
         return [
-            F.relu(sum(path(stream) for path, stream in zip(paths, streams, strict=True)))
+            functools.reduce(
+                torch.add, (path(stream) for path, stream in zip(paths, streams, strict=True))
+            ).relu_()
             for paths in self.paths
         ]
 

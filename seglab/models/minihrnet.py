@@ -17,6 +17,7 @@ wider one above it, so each stream is run once before the first fusion.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections import OrderedDict
@@ -156,8 +157,8 @@ class DilatedBlock(nn.Module):
         )
 
     def forward(self, feature: Tensor) -> Tensor:
-        total = sum(branch(feature) for branch in self.branches.values())
-        return F.relu(feature + total / len(self.branches))
+        total = functools.reduce(torch.add, (branch(feature) for branch in self.branches.values()))
+        return torch.add(feature, total, alpha=1 / len(self.branches)).relu_()
 
 
 BLOCKS: dict[str, Callable[[Norm, int], nn.Module]] = {

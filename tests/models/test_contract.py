@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch.export import Dim
+from torch.utils.flop_counter import FlopCounterMode
 
 from seglab.errors import ConfigError, DataError, SeglabError
 from seglab.models import create_model, get_reference, list_models, model_options
@@ -54,19 +55,24 @@ def test_logits_have_the_image_size(name):
     with torch.device("meta"):
         model = create_model(name, CLASSES).eval()
         for height, width in SIZES:
-            image = torch.empty(2, 3, height, width)
-            assert model(image).shape == (2, CLASSES, height, width)
-            step = model.native_stride
-            native = model.forward_native(image)
-            assert native.shape == (2, CLASSES, -(-height // step), -(-width // step))
+            assert model(torch.empty(2, 3, height, width)).shape == (2, CLASSES, height, width)
+        native = model.forward_native(torch.empty(2, 3, 33, 47))
+        assert native.shape[2:] == {1: (33, 47), 4: (9, 12)}[model.native_stride]
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_reference_is_filled(name):
+def test_reference_explains_every_gap(name):
     reference = get_reference(name)
     assert reference.paper and reference.link.startswith("https://")
-    assert reference.gap  # even "None" is said
     assert all(0 < score < 1 for score in reference.scores.values())
+    assert reference.gap  # even "None" is said
+
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model = create_model(name, reference.num_classes).eval()
+        model(torch.empty(1, 3, *reference.macs_input_size))
+    missing = reference.parameters - sum(parameter.numel() for parameter in model.parameters())
+    assert missing == 0 or f"{missing:,} parameters fewer" in reference.gap
+    assert counter.get_total_flops() / 2 == pytest.approx(reference.macs, rel=2e-3)
 
 
 @torch.no_grad()
