@@ -1,6 +1,7 @@
 """Figures are drawn from stored runs alone, the same bytes each time."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +39,12 @@ def test_all_figures_repeat_byte_for_byte(results, tmp_path):
     assert {path.stem for path in first} == set(plots.FIGURES)
     assert {path.suffix for path in first} == {".png", ".svg"}
     assert digests(first) == digests(plots.draw(results=results, figures=tmp_path / "two"))
+
+
+def test_committed_figures_are_what_the_results_give(tmp_path):
+    root = Path(__file__).parents[1]
+    drawn = plots.draw(results=root / "results", figures=tmp_path)
+    assert digests(drawn) == digests((root / "figures").iterdir())
 
 
 def test_a_figure_changes_with_the_results(results, tmp_path):

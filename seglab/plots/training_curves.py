@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from seglab import runs
 from seglab.plots.style import SERIES, new_figure, style
@@ -41,6 +42,7 @@ def draw_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
         loss.set_ylim(bottom=0)
         score.set(xlabel="epoch", ylabel="mean IoU on validation (%)")
         score.set_ylim(bottom=0)
-        if len(histories) > 1:
-            score.legend(loc="lower right")
+        score.legend(loc="lower right")
+        for axes in (loss, score):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
