@@ -13,8 +13,15 @@ from seglab.errors import ConfigError
 from seglab.models import erfnet, hrnet, minihrnet, miniunet, segsmall
 from seglab.models.base import Reference, SegmentationModel, check_count
 
-__all__ = ["Reference", "SegmentationModel", "create_model", "get_reference", "list_models", "model_options"]
-
+__all__ = [
+    "Reference",
+    "SegmentationModel",
+    "create_model",
+    "get_module",
+    "get_reference",
+    "list_models",
+    "model_options",
+]
 
 # Each module has a builder named like the network, a `REFERENCE` for it, and `original_key`.
 REGISTRY: dict[str, ModuleType] = {

@@ -24,11 +24,11 @@ class Reference:
         paper: Authors, title, place and year.
         link: Address of the paper or of the authors' code.
         parameters: Parameters of the original network with `num_classes` classes.
-        num_classes: Number of classes that `parameters` and `macs` are stated for.
         macs: Multiply-adds of its convolutions at `macs_input_size`; a paper's other unit is converted.
         macs_input_size: Height and width in pixels.
+        gap: In words, why our network or our numbers differ, or that they do not.
+        num_classes: Number of classes that `parameters` and `macs` are stated for.
         scores: Published scores, the key saying which score on which split, in [0, 1].
-        gap: In words, why our network or our numbers differ; empty where they do not.
         mean: Mean of RGB in [0, 1] that the network's inputs are normalised with.
         std: Standard deviation of the same.
     """
@@ -38,9 +38,9 @@ class Reference:
     parameters: int
     macs: float
     macs_input_size: tuple[int, int]
+    gap: str
     num_classes: int = 19
     scores: Mapping[str, float] = field(default_factory=dict)
-    gap: str = ""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
@@ -48,8 +48,8 @@ class Reference:
 class SegmentationModel(nn.Module):
     """A network that answers every image with one logit per class and pixel.
 
-    A subclass implements `native_logits`, and `aux_logits` beside it if it has auxiliary heads; padding,
-    checking and upsampling are done here, the same for all.
+    A subclass implements `native_logits`, and `native_logits_with_aux` if it has auxiliary heads; checking,
+    padding and upsampling are done here, the same for all.
 
     The image is padded on the right and at the bottom to a multiple of `stride`, and what belongs to the
     padding is cut off the answer. The border pixels are repeated: zeros would be a dark edge that no

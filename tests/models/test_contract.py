@@ -211,6 +211,15 @@ def test_refuses_an_image(model, image, message):
         model(image)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("widths", [[8], [8, 8, 8, 8, 8]])
+def test_padding_may_be_as_wide_as_the_image(widths):
+    """With five streams the stride is 64, and a 32x32 image is padded by 32."""
+    model = create_model("minihrnet_a3", CLASSES, widths=widths, repetitions=1, block="basic").eval()
+    assert model.stride == 4 * 2 ** (len(widths) - 1)
+    assert model(an_image(32, 33)).shape == (1, CLASSES, 32, 33)
+
+
 def test_refuses_aux_where_there_is_none():
     model = create_model("erfnet", CLASSES, aux_head=False)
     with pytest.raises(ConfigError, match="ERFNet has no auxiliary head"):
