@@ -31,7 +31,7 @@ PROFILES = ("quick", "laptop", "full")
 # What the budget allows, by data set and profile: the height and width at which the network sees a whole
 # picture (None: its own size), and epochs.
 _BUDGET: dict[str, dict[str, tuple[tuple[int, int] | None, int]]] = {
-    "street_scenes": {"quick": ((128, 256), 12), "laptop": ((128, 256), 50), "full": (None, 484)},
+    "street_scenes": {"quick": ((128, 256), 10), "laptop": ((128, 256), 50), "full": (None, 484)},
     "camvid": {"quick": ((180, 240), 4), "laptop": ((180, 240), 20), "full": (None, 484)},
     "cityscapes": {"quick": ((128, 256), 1), "laptop": ((128, 256), 5), "full": (None, 484)},
 }

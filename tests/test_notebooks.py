@@ -1,11 +1,12 @@
 """Running notebooks without a browser."""
 
 import json
+import shutil
 
 import nbformat
 import pytest
 
-from seglab import notebooks
+from seglab import notebooks, runs
 from seglab.errors import ConfigError, RunError
 
 
@@ -50,6 +51,31 @@ def test_build_renews_the_picture_of_the_tagged_cell(tmp_path, monkeypatch):
     assert notebooks.build("07") == source
     picture = tmp_path / "notebooks" / "thumbnails" / "07_x.png"
     assert picture.read_bytes() == b"\x89PNG\r\n\x1a\nsecond"
+
+
+def test_notebook_03_runs_from_top_to_bottom(tmp_path, monkeypatch, scenes):
+    overrides = [
+        f"data.root={scenes}", "data.input_size=null", "training.epochs=2", "training.batch_size=3",
+        "training.precision=fp32", "training.memory_format=contiguous",
+        "model.options.widths=[4,4]", "model.options.repetitions=0", "model.options.block=basic",
+    ]  # fmt: skip
+    monkeypatch.setenv("SEGLAB_OVERRIDES", " ".join(overrides))
+    monkeypatch.delenv("SEGLAB_DATA", raising=False)
+    source = tmp_path / "03.ipynb"
+    shutil.copy(notebooks.find("03"), source)
+    lines = []
+    notebooks.execute(source, tmp_path / "out.ipynb", watch=lines.append)
+    assert any(line.startswith("epoch   2/2") for line in lines)
+    summary = runs.read_summary(tmp_path / "runs" / "notebook03" / "run01")
+    assert any(f"Mini-HRNet: {summary['scores']['val']['mean_iou']:.3f}" in line for line in lines)
+    pictures = [
+        output
+        for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(pictures) == 8  # samples, legend, shares, two live ones, scores, best and worst, mistakes
 
 
 def test_find_by_the_beginning_of_the_name():
