@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from seglab.datasets.base import num_cores
 from seglab.datasets.locations import cache_root
 from seglab.datasets.street_painter import CITIES, City, render_scene
 from seglab.errors import DataError
 
 __all__ = ["CITIES", "COUNTS", "GENERATOR_VERSION", "SIZE", "City", "default_root", "make", "render_scene"]
 
-GENERATOR_VERSION = 2  # raise it whenever the same seed gives other files
+GENERATOR_VERSION = 3  # raise it whenever the same seed gives other files
 COUNTS = {"train": 280, "val": 60, "test": 60}
 SIZE = (256, 512)
 _MANIFEST = "street_scenes.json"
@@ -66,31 +68,29 @@ def make(
         `root`.
 
     Raises:
-        DataError: If something else is at `root`, or if counts or size are out of range.
+        DataError: If something else is at `root`, or if counts, size or processes are out of range.
     """
     root = Path(root)
+    _check_request(counts, size, processes)
     manifest = {
         "generator": GENERATOR_VERSION,
         "seed": seed,
         "counts": dict(sorted(counts.items())),
         "size": list(size),
     }
-    _check_request(counts, size)
     if root.exists():
         _check_same(root, manifest)
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(root)
-    unfinished = Path(tempfile.mkdtemp(prefix=_unfinished_prefix(root) + f"{os.getpid()}-", dir=root.parent))
+    unfinished = root.with_name(f"{_unfinished_prefix(root)}{os.getpid()}-{secrets.token_hex(4)}")
+    unfinished.mkdir()
     try:
-        painted = _paint_all(unfinished, manifest, processes or len(os.sched_getaffinity(0)))
-        total = sum(counts.values())
-        for _ in (
-            progress(painted, total=total, desc="painting street scenes", unit="") if progress else painted
-        ):
-            pass
+        with closing(_paint_all(unfinished, manifest, processes or num_cores())) as pictures:
+            options = {"total": sum(counts.values()), "desc": "painting street scenes"}
+            for _ in progress(pictures, **options) if progress else pictures:
+                pass
         (unfinished / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        unfinished.chmod(0o777 & ~_umask())  # temporary folders are closed to others
         try:
             unfinished.rename(root)
         except OSError:
@@ -102,17 +102,16 @@ def make(
     return root
 
 
-def _check_request(counts: Mapping[str, int], size: tuple[int, int]) -> None:
+def _check_request(counts: Mapping[str, int], size: tuple[int, int], processes: int | None) -> None:
     splits = sorted({city.split for city in CITIES})
     for split, count in counts.items():
         if split not in splits or count < 1:
-            raise DataError(
-                f"street scenes: counts: got {split}: {count}; allowed are {', '.join(splits)}, from 1 up"
-            )
+            allowed = f"allowed are {', '.join(splits)}, each from 1 up"
+            raise DataError(f"street scenes: counts: got {split}: {count}; {allowed}")
     if min(size) < 32:
-        raise DataError(
-            f"street scenes: size: got {size[0]}x{size[1]} pixels; both sides must be at least 32"
-        )
+        raise DataError(f"street scenes: size: got {size[0]}x{size[1]} pixels; allowed is 32x32 or more")
+    if processes is not None and processes < 1:
+        raise DataError(f"street scenes: processes: got {processes}; allowed is 1 or more, or None")
 
 
 def _check_same(root: Path, manifest: dict) -> None:
@@ -131,56 +130,55 @@ def _check_same(root: Path, manifest: dict) -> None:
         )
 
 
-def _paint_all(folder: Path, manifest: dict, processes: int) -> Iterator[str]:
+def _paint_all(folder: Path, manifest: dict, processes: int) -> Generator[str]:
     """Paints all pictures of a manifest below `folder`; yields once for each that is finished."""
+    for city, _ in _pictures(manifest["counts"]):
+        for kind in ("leftImg8bit", "gtFine"):
+            (folder / kind / city.split / city.name).mkdir(parents=True, exist_ok=True)
     if processes == 1:
         yield from _paint_share(folder, manifest, 0, 1)
         return
     # Plain child processes: unlike those of `multiprocessing` they do not import the caller's script again,
-    # and they end with the caller however it ends, because nobody reads what they print.
+    # and they end with the caller however it ends, because nobody reads what they write.
     program = "from seglab.datasets import street_scenes; street_scenes._paint_share_from_arguments()"
     reader, writer = os.pipe()
-    children = []
-    try:
-        for share in range(processes):
-            arguments = [str(folder), json.dumps(manifest), str(share), str(processes)]
-            children.append(subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=writer))
-        os.close(writer)
-        writer = None
-        with os.fdopen(reader) as finished:
-            yield from finished
-        if any(child.wait() for child in children):
-            raise RuntimeError(
-                f"painting street scenes failed in a child process, see its message above ({folder})"
-            )
-    finally:
-        if writer is not None:
+    with os.fdopen(reader) as finished:
+        children = []
+        try:
+            for share in range(processes):
+                arguments = [str(folder), json.dumps(manifest), str(share), str(processes)]
+                children.append(subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=writer))
             os.close(writer)
-        for child in children:
-            child.kill()
-            child.wait()
+            yield from finished
+            if any([child.wait() for child in children]):
+                raise RuntimeError("painting street scenes: a child process failed, see its message above")
+        finally:
+            for child in children:
+                child.kill()
+                child.wait()
 
 
 def _paint_share_from_arguments() -> None:
-    """What a child process does: it paints its share, and prints a line after each picture."""
+    """What a child process does: it paints its share, and writes a line after each picture."""
     folder, manifest, share, shares = sys.argv[1:]
-    for name in _paint_share(Path(folder), json.loads(manifest), int(share), int(shares)):
-        print(name, flush=True)
+    try:
+        for stem in _paint_share(Path(folder), json.loads(manifest), int(share), int(shares)):
+            os.write(sys.stdout.fileno(), f"{stem}\n".encode())
+    except BrokenPipeError:
+        sys.exit("painting street scenes: stopped, because the process that asked for them has ended")
 
 
 def _paint_share(folder: Path, manifest: dict, share: int, shares: int) -> Iterator[str]:
     """Paints every `shares`-th picture from number `share` on; yields the stems of their files."""
     for city, number in _pictures(manifest["counts"])[share::shares]:
-        # Every picture starts a generator of its own, so that it does not matter who paints it, and when.
+        # Every picture has a generator of its own, so that it does not matter who paints it, and when.
         rng = np.random.default_rng([manifest["seed"], zlib.crc32(city.name.encode()), number])
         image, labels = render_scene(rng, city, tuple(manifest["size"]))
-        stem = f"{city.name}_{number:06d}_000019"
-        for kind, suffix, pixels in (
-            ("leftImg8bit", "leftImg8bit", image),
-            ("gtFine", "gtFine_labelIds", labels),
+        place, stem = Path(city.split, city.name), f"{city.name}_{number:06d}_000019"
+        for path, pixels in (
+            (folder / "leftImg8bit" / place / f"{stem}_leftImg8bit.png", image),
+            (folder / "gtFine" / place / f"{stem}_gtFine_labelIds.png", labels),
         ):
-            path = folder / kind / city.split / city.name / f"{stem}_{suffix}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path, compress_level=3)
         yield stem
 
@@ -204,7 +202,10 @@ def _remove_abandoned(root: Path) -> None:
     for folder in sorted(root.parent.glob(f"{prefix}*")):
         process = folder.name.removeprefix(prefix).split("-")[0]
         if process.isdecimal() and not _alive(int(process)):
-            shutil.rmtree(folder, ignore_errors=True)
+            # A child of the dead process may be at its last picture still; it cannot find a renamed folder.
+            removed = folder.with_name(f"{folder.name}-removed")
+            with suppress(OSError):
+                shutil.rmtree(folder.rename(removed))
 
 
 def _alive(process: int) -> bool:
@@ -215,9 +216,3 @@ def _alive(process: int) -> bool:
     except PermissionError:
         return True  # somebody else's
     return True
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -195,7 +195,8 @@ class Canvas:
             return
         if colours is not None:
             shade = self.light.on(self._normals(points))
-            colours = self.light.through_air(np.asarray(colours) * shade, points[..., 2].mean(axis=1))
+            depth = points[..., 2].sum(axis=1) / points.shape[1]
+            colours = self.light.through_air(np.asarray(colours) * shade, depth)
         if points[..., 2].min() < NEAR_M:
             clipped = [_clip_near(polygon) for polygon in points]
             outlines = [self.camera.project(p).ravel().tolist() if len(p) > 2 else None for p in clipped]
@@ -284,10 +285,10 @@ class Canvas:
         """Unit normals (M, 3) of polygons (M, N, 3), on the side that the camera sees."""
         corner = points[:, 0]
         (ax, ay, az), (bx, by, bz) = (points[:, 1] - corner).T, (points[:, 2] - corner).T
-        normals = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
-        to_eye = (self.camera.eye_m * normals[1]) - (normals * corner.T).sum(axis=0)
-        length = np.sqrt((normals * normals).sum(axis=0))
-        return (normals / np.copysign(np.maximum(length, 1e-9), to_eye)).T
+        x, y, z = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+        to_eye = (self.camera.eye_m - corner[:, 1]) * y - corner[:, 0] * x - corner[:, 2] * z
+        length = np.copysign(np.sqrt(x * x + y * y + z * z) + 1e-9, to_eye)
+        return (np.array([x, y, z]) / length).T
 
     def _shape(self, kind: str, outline: list, fill, label: str) -> None:
         if fill is not None:
@@ -320,8 +321,11 @@ class Pen:
 
     def rectangles(self, u0, v0, u1, v1, colour: np.ndarray | None, w: float = 0.0) -> None:
         """Upright rectangles in the plane `w`, in one colour (3,) or one each (M, 3)."""
-        u0, v0, u1, v1 = np.broadcast_arrays(*map(np.atleast_1d, (u0, v0, u1, v1)))
-        u, v = np.stack([u0, u1, u1, u0], -1), np.stack([v0, v0, v1, v1], -1)
+        u, v = np.empty((2, np.broadcast(u0, v0, u1, v1).size, 4))
+        u[:, 0] = u[:, 3] = u0
+        u[:, 1] = u[:, 2] = u1
+        v[:, 0] = v[:, 1] = v0
+        v[:, 2] = v[:, 3] = v1
         self.canvas.polygons(self.frame.at(u, v, w), colour, self.label)
 
     def disc(self, u: float, v: float, radius: float, colour: np.ndarray, w=0.0, corners=16) -> None:

@@ -191,7 +191,7 @@ def tree(canvas: Canvas, rng: Generator, city: City, x: float, z: float, height:
 def foliage(canvas: Canvas, rng: Generator, centre: np.ndarray, radii: np.ndarray, colour) -> None:
     """An irregular cloud of leaf clusters around `centre` (3,), light on the sunny side and dark inside."""
     size_px = radii.max() * canvas.camera.focal_px / max(centre[2], 3.0)
-    count = int(np.clip(size_px**1.15 * 0.9, 30, 420))
+    count = int(np.clip(size_px**1.15 * 0.8, 20, 360))
     direction = rng.standard_normal((count, 3))
     direction /= np.sqrt((direction**2).sum(axis=1, keepdims=True))
     direction[:, 2] = -np.abs(direction[:, 2])  # the far side cannot be seen
