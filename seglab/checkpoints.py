@@ -41,7 +41,7 @@ def save(folder: Path, kind: str, step: int, state: dict[str, Any], keep: int) -
     torch.save(state, buffer)
     content = buffer.getbuffer()
     path = folder / f"{kind}-{step:08d}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
-    temporary = folder / f".tmp-{os.getpid()}-{kind}"
+    temporary = folder / f".tmp-{kind}"  # the same each time, so that a kill leaves at most one
     try:
         with open(temporary, "wb") as file:
             file.write(content)

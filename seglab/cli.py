@@ -14,10 +14,9 @@ from seglab import recipes
 from seglab.config import Experiment, override, read_yaml, to_yaml
 from seglab.errors import ConfigError, DataError, SeglabError
 
-# Verbs import what they need when they are called: `seglab models` should not wait for pandas.
+# Verbs import what they need when they are called: `seglab --help` should not wait for torch.
 
 Overrides = Annotated[Positional[tuple[str, ...]], arg(metavar="[FIELD=VALUE ...]")]
-Debug = Annotated[bool, arg(help="Show the traceback of an error.")]
 
 app = tyro.extras.SubcommandApp()
 
@@ -28,9 +27,9 @@ def train(
     overrides: Overrides = (),
     /,
     *,
-    data: str = "street_scenes",
-    profile: Literal["quick", "laptop", "full"] = "quick",
-    seed: int = 0,
+    data: str | None = None,
+    profile: Literal["quick", "laptop", "full"] | None = None,
+    seed: int | None = None,
     config: Path | None = None,
     out: Path | None = None,
     resume: Path | None = None,
@@ -45,9 +44,9 @@ def train(
     Args:
         recipe: How a network is trained; `seglab recipes` lists them.
         overrides: Changes of single fields; `--show` prints them all.
-        data: Data set; `seglab data list` lists them.
-        profile: Budget: minutes, half an hour, or as published.
-        seed: Seed of weights, data order and augmentation.
+        data: Data set, street_scenes unless given; `seglab data list` lists them.
+        profile: Budget, quick unless given: minutes, half an hour, or as published.
+        seed: Seed of weights, data order and augmentation, 0 unless given.
         config: Take the experiment from a config.yaml instead of a recipe.
         out: Run folder; by default results/STUDY/NAME/seedK, for quick runs below runs/quick/.
         resume: Go on with the run in this folder.
@@ -55,31 +54,37 @@ def train(
     """
     from seglab.trainers.loop import train as run
     from seglab.trainers.observers import Terminal
+    from seglab.trainers.processes import is_main_process
 
+    wishes = {"data": data, "profile": profile, "seed": seed}
+    wishes = {name: value for name, value in wishes.items() if value is not None}
     if resume is not None:
         from seglab import runs
 
-        if recipe or config or overrides or out:
+        if recipe or config or overrides or out or wishes:
             raise ConfigError("--resume: the run folder says what to do; allowed beside it is nothing")
         experiment, out = runs.read_experiment(resume), resume
     else:
-        experiment = _experiment(recipe, config, data, profile, seed, overrides)
+        experiment = _experiment(recipe, config, wishes, overrides)
     if show:
         print(to_yaml(experiment), end="")
         return
     summary = run(experiment, out, resume=resume is not None, observers=[Terminal()])
-    for split, scores in summary["scores"].items():
+    for split, scores in summary["scores"].items() if is_main_process() else ():
         print(f"{split}: mean IoU {scores['mean_iou']:.4f} over {scores['classes']} classes")
 
 
-def _experiment(recipe, config, data, profile, seed, overrides) -> Experiment:
+def _experiment(recipe, config, wishes, overrides) -> Experiment:
     if config is not None:
+        if wishes:
+            flags = ", ".join(f"--{name}" for name in wishes)
+            raise ConfigError(f"{flags}: not allowed beside --config, which holds them; use FIELD=VALUE")
         # With --config the first positional word is an override, if there is one.
         return override(read_yaml(config), [*([recipe] if recipe else []), *overrides])
     if not recipe:
         known = ", ".join(recipes.RECIPES)
         raise ConfigError(f"RECIPE: missing; allowed is one of {known}, or --config FILE")
-    return override(recipes.recipe(recipe, data, profile, seed), overrides)
+    return override(recipes.recipe(recipe, **wishes), overrides)
 
 
 @app.command(name="recipes")
@@ -253,6 +258,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"seglab: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if debug:
+            raise
+        print(f"seglab: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        return 4
     except KeyboardInterrupt:
         print("seglab: interrupted", file=sys.stderr)
         return 130

@@ -102,7 +102,8 @@ class AugmentConfig:
     saturation: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(0 < self.scale[0] <= self.scale[1], self, "scale", "a smallest and a largest factor above 0")
+        small, large = self.scale
+        _check(0 < small <= large < math.inf, self, "scale", "a smallest and a largest factor above 0")
         _check_size(self, "crop")
         _check(0 <= self.flip <= 1, self, "flip", "a probability in [0, 1]")
         for name in ("brightness", "contrast", "saturation"):
@@ -378,7 +379,9 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
             raise ConfigError(f"{name}: got {value!r}; allowed is one of {', '.join(map(str, args))}")
         return value
     if origin is tuple and args[1:] == (Ellipsis,):
-        args = (args[0],) * (len(value) if isinstance(value, (list, tuple)) else 1)
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{name}: got {value!r}; allowed is a list")
+        args = (args[0],) * len(value)
     if origin is tuple:
         if not isinstance(value, (list, tuple)) or len(value) != len(args):
             raise ConfigError(f"{name}: got {value!r}; allowed is a list of {len(args)} values")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from seglab.config import unknown
 from seglab.errors import ConfigError, RunError
@@ -37,6 +37,8 @@ def find(name: str) -> Path:
     Raises:
         ConfigError: If there is none, or more than one.
     """
+    if not (workspace() / "notebooks").is_dir():
+        raise ConfigError(f"{workspace()}: there are no notebooks here; run this in a clone of seglab")
     names = [path.name for path in sorted((workspace() / "notebooks").glob("[0-9]*.ipynb"))]
     found = [one for one in names if one.startswith(name)]
     if len(found) != 1:
@@ -89,12 +91,15 @@ def execute(source: Path, target: Path, watch: Callable[[str], None] = lambda te
         kernel_name="python3",
         resources={"metadata": {"path": str(source.parent)}},
         record_timing=False,
+        extra_arguments=["--log-level=ERROR"],  # ipykernel warns of the loopback connection at every start
     )
     client.watch = watch
     try:
         client.execute()
     except CellExecutionError as error:
         raise RunError(f"{source.name}: a cell failed: {error.ename}: {error.evalue}; see {target}") from None
+    except DeadKernelError:
+        raise RunError(f"{source.name}: its kernel died, perhaps for want of memory; see {target}") from None
     finally:
         notebook.metadata.pop("widgets", None)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -59,7 +59,7 @@ def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed:
         raise ConfigError(unknown(f"profile {profile!r}", profile, PROFILES))
     input_size, epochs = _BUDGET[data][profile]
     base = Experiment(
-        study=data,
+        study=f"{data}_full" if profile == "full" else data,  # another budget is another study
         name=name,
         profile=profile,
         seed=seed,

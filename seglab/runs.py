@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import seglab
 from seglab.config import Experiment, config_hash, read_yaml, to_yaml
 from seglab.errors import RunError
 
@@ -65,7 +66,7 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
 def _exists(folder: Path) -> RunError:
     return RunError(
         f"{folder}: this run exists already, and runs are never overwritten; allowed are another folder "
-        "(--out), another seed or name, or --resume"
+        "(--out), another --seed or name=, or --resume"
     )
 
 
@@ -239,12 +240,12 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def provenance(experiment: Experiment, **facts: Any) -> dict[str, Any]:
     """What is needed to judge and to repeat a run: code, versions, machine, and the given facts."""
-    packages = ("seglab", "torch", "torchvision", "numpy", "pillow")
+    packages = ("torch", "torchvision", "numpy", "pillow")
     return {
         "schema_version": SCHEMA_VERSION,
         "config_hash": config_hash(experiment),
-        "versions": {name: importlib.metadata.version(name) for name in packages}
-        | {"python": platform.python_version()},
+        "versions": {"seglab": seglab.__version__, "python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in packages},
         "system": platform.system(),
         "processor": processor(),
         **facts,

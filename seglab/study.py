@@ -25,6 +25,7 @@ def run_study() -> None:
     source = notebooks.find(NOTEBOOK)
     target = runs.workspace() / RUNS / source.name
     print(f"Running {source.name}; a copy with its outputs will be {_shown(target)}", flush=True)
+    os.environ["SEGLAB_DATASET"] = "street_scenes"
     notebooks.execute(source, target, watch=_show)
     newest = max((runs.workspace() / RUNS).glob("run*/summary.json"), key=os.path.getmtime).parent
     print("\n" + _verdict(newest), flush=True)
@@ -62,7 +63,8 @@ def open_lab() -> int:
     """Opens notebook 03 in JupyterLab; returns its exit code."""
     from seglab import notebooks
 
-    return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebooks.find(NOTEBOOK))])
+    notebook = notebooks.find(NOTEBOOK).relative_to(runs.workspace())
+    return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook)], cwd=runs.workspace())
 
 
 def run_tests() -> int:

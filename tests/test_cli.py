@@ -1,12 +1,15 @@
 """The command line: each verb, and one clear line for each mistake."""
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from seglab import cli, runs
+from seglab.config import Experiment, from_dict
 
 
 @pytest.fixture
@@ -126,6 +129,8 @@ def test_data_check_gives_a_verdict_and_an_exit_code(run, monkeypatch, tmp_path)
         (["train", "--config", "/nowhere.yaml"], 2, ["/nowhere.yaml"]),
         (["train", "--resume", "/nowhere"], 5, ["/nowhere", "config.yaml"]),
         (["train", "minihrnet_a3", "--resume", "/nowhere"], 2, ["--resume"]),
+        (["train", "--resume", "/nowhere", "--seed", "1"], 2, ["--resume"]),
+        (["train", "--config", "/nowhere.yaml", "--seed", "1"], 2, ["--seed", "--config"]),
         (["evaluate", "/nowhere"], 5, ["/nowhere"]),
         (["predict", "/nowhere.png", "--run", "/nowhere", "--out", "x"], 6, ["/nowhere.png"]),
         (["models", "--cost", "512"], 2, ["--cost", "HEIGHTxWIDTH"]),
@@ -142,6 +147,37 @@ def test_a_mistake_is_one_line_and_an_exit_code(run, monkeypatch, arguments, cod
     assert err.startswith("seglab: ") and err.count("\n") == 1
     for part in parts:
         assert part in err
+
+
+def test_a_full_disk_is_one_line_too(run, monkeypatch, trained, tmp_path):
+    def full(*arguments):
+        raise OSError(28, "No space left on device", "figure.png")
+
+    monkeypatch.setattr("seglab.plots.save", full)
+    code, _, err = run("figures", "--results", trained.parent, "--out", tmp_path)
+    assert (code, err) == (4, "seglab: figure.png: No space left on device\n")
+
+
+def readme_commands():
+    block = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    lines = [line.split("#")[0].split() for line in block.splitlines() if line.startswith("    seglab ")]
+    return [words[1:] for words in lines]
+
+
+@pytest.mark.parametrize("words", [w for w in readme_commands() if w[0] == "train" and "--resume" not in w])
+def test_trainings_of_the_readme_can_start(run, words, monkeypatch):
+    code, out, err = run(*words, "--show")
+    assert code == 0, err
+    experiment = from_dict(Experiment, yaml.safe_load(out))
+    monkeypatch.chdir(Path(__file__).parents[1])
+    results = runs.workspace() / "results"
+    folder = runs.default_folder(experiment)
+    assert not (folder.is_relative_to(results) and folder.exists())
+
+
+def test_commands_of_the_readme_exist(run):
+    for words in readme_commands():
+        assert run(words[0], "--help")[0] == 0
 
 
 def test_debug_shows_the_traceback():

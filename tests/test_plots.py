@@ -1,8 +1,10 @@
 """Figures are drawn from stored runs alone, the same bytes each time."""
 
 import hashlib
+import re
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -43,8 +45,12 @@ def test_all_figures_repeat_byte_for_byte(results, tmp_path):
 
 def test_committed_figures_are_what_the_results_give(tmp_path):
     root = Path(__file__).parents[1]
+    pinned = re.search(r"^matplotlib==(\S+)", (root / "constraints.txt").read_text(), re.MULTILINE)[1]
+    if matplotlib.__version__ != pinned:
+        pytest.skip(f"figures are drawn with matplotlib {pinned}; here is {matplotlib.__version__}")
     drawn = plots.draw(results=root / "results", figures=tmp_path)
-    assert digests(drawn) == digests((root / "figures").iterdir())
+    committed = [path for path in (root / "figures").iterdir() if path.suffix in (".png", ".svg")]
+    assert digests(drawn) == digests(committed)
 
 
 def test_a_figure_changes_with_the_results(results, tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from seglab.config import unknown
 from seglab.datasets import camvid, cityscapes, street_scenes
@@ -31,7 +31,7 @@ def _street_scenes(split: str, root: Path | str | None) -> SegmentationDataset:
     if root is None:
         root = street_scenes.default_root()
         if not root.is_dir():
-            print(f"painting the street scenes, once, into {root}", file=sys.stderr)
+            print("painting the street scenes into the cache folder, once", file=sys.stderr)
             street_scenes.make(root, progress=partial(tqdm, leave=False, disable=None))
     source = "`seglab data make street_scenes` paints it"
     return cityscapes.open_split(split, root, "street_scenes", source)
@@ -66,7 +66,11 @@ def label_space(name: str) -> LabelSpace:
 
 
 def best_available() -> str:
-    """`cityscapes` where it is on this machine, else `street_scenes`."""
+    """`cityscapes` where it and a GPU are on this machine, else `street_scenes`."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "street_scenes"
     try:
         create_dataset("cityscapes", "val")
     except DataError:

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from seglab.datasets.base import SegmentationDataset, read_ahead
 from seglab.datasets.locations import cache_root

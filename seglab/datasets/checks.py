@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from seglab.datasets.base import SegmentationDataset
 from seglab.datasets.statistics import ClassFrequencies, count_ids, sum_up

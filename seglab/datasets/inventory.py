@@ -28,13 +28,14 @@ def table(names: Iterable[str] = ()) -> pd.DataFrame:
         if name == "street_scenes" and not street_scenes.default_root().is_dir():
             rows.append({**row, "pictures": "", "where": "not made yet: seglab data make"})
             continue
-        try:
-            splits = [create_dataset(name, split) for split in list_datasets()[name]]
-        except DataError as error:
-            rows.append({**row, "pictures": "", "where": str(error)})
-        else:
-            pictures = ", ".join(f"{one.split} {len(one)}" for one in splits)
-            rows.append({**row, "pictures": pictures, "where": str(splits[0].root)})
+        splits, missing = [], []
+        for split in list_datasets()[name]:
+            try:
+                splits.append(create_dataset(name, split))
+            except DataError as error:
+                missing.append(str(error))
+        pictures = ", ".join(f"{one.split} {len(one)}" for one in splits)
+        rows.append({**row, "pictures": pictures, "where": str(splits[0].root) if splits else missing[0]})
     return pd.DataFrame(rows)
 
 

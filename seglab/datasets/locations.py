@@ -6,19 +6,25 @@ import os
 from pathlib import Path
 
 from seglab.errors import DataError
+from seglab.runs import workspace
 
 
 def data_root() -> Path | None:
-    """The folder that holds the data sets' folders, from `SEGLAB_DATA`; None if that is not set."""
+    """The folder that holds the data sets' folders, from `SEGLAB_DATA`; None if that is not set.
+
+    A relative path counts from the checkout, so that it means the same in a notebook, whose working folder is
+    its own.
+    """
     value = os.environ.get("SEGLAB_DATA")
-    return Path(value).expanduser() if value else None
+    return workspace() / Path(value).expanduser() if value else None
 
 
 def cache_root() -> Path:
     """The folder for generated and decoded pictures: `$SEGLAB_CACHE`, else `$XDG_CACHE_HOME/seglab`,
-    else `~/.cache/seglab`. It need not exist yet, and can be deleted at any time."""
+    else `~/.cache/seglab`. It need not exist yet, and can be deleted at any time. A relative path counts as
+    for `data_root`."""
     if value := os.environ.get("SEGLAB_CACHE"):
-        return Path(value).expanduser()
+        return workspace() / Path(value).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "seglab"
 

@@ -23,7 +23,7 @@ def evaluate_run(
 ) -> tuple[np.ndarray, LabelSpace]:
     """Scores the selected weights of a run.
 
-    A split that the run has no confusion matrix of gets one; a matrix that is there is not touched.
+    A finished run gets the confusion matrix of a split that it has none of; one that is there is not touched.
 
     Args:
         folder: Run folder with its checkpoints.
@@ -49,7 +49,7 @@ def evaluate_run(
         experiment.data,
     )
     confusion = confusion.cpu().numpy()
-    if split not in runs.splits(folder):
+    if (Path(folder) / "summary.json").is_file() and split not in runs.splits(folder):
         runs.write_confusion(Path(folder), split, confusion, predictor.labels.classes)
     return confusion, predictor.labels
 
@@ -111,22 +111,22 @@ def predict_files(
         DataError: If a picture cannot be read.
         RunError: If an output file exists, or two pictures would have the same one.
     """
-    targets: dict[Path, Path] = {}
+    targets: dict[Path, tuple[Path, Path]] = {}
     for picture in pictures:
-        target = out / f"{picture.stem}_mask.png"
-        if target.exists() or target in targets.values():
-            raise RunError(f"{target}: exists already and is not overwritten; allowed is another --out")
+        files = (out / f"{picture.stem}_mask.png", out / f"{picture.stem}_overlay.png")
+        if files in targets.values():
+            raise RunError(f"{picture}: another picture of the same name is given; predict it by itself")
+        for path in files:
+            if path.exists():
+                raise RunError(f"{path}: exists already and is not overwritten; allowed is another --out")
         read_image(picture)
-        targets[picture] = target
+        targets[picture] = files
     predictor = load_predictor(folder, device)
     out.mkdir(parents=True, exist_ok=True)
-    for picture, target in targets.items():
+    for picture, files in targets.items():
         image = read_image(picture)
         mask = predictor(image)
-        blend = render.overlay(image, mask, predictor.labels)
-        for path, pixels in (
-            (target, render.colorize(mask, predictor.labels)),
-            (out / f"{picture.stem}_overlay.png", blend),
-        ):
+        colors = render.colorize(mask, predictor.labels), render.overlay(image, mask, predictor.labels)
+        for path, pixels in zip(files, colors, strict=True):
             Image.fromarray(pixels).save(path)
             yield path

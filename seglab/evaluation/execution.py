@@ -125,8 +125,9 @@ def choose_execution(
             mark = "  <- chosen" if candidate is best else ""
             say(f"{candidate.describe()}: {shape[0] / seconds[candidate]:.1f} images/s{mark}")
         known[key] = [best.precision, best.memory_format]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(known, indent=1) + "\n")
+        with contextlib.suppress(OSError):  # without a writable cache folder it is measured each time
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, json.dumps(known, indent=1) + "\n")
     return Execution(device, *known[key])
 
 

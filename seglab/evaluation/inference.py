@@ -53,7 +53,7 @@ class Predictor:
     """A trained network, ready for pictures.
 
     Args:
-        model: In evaluation mode, placed.
+        model: Placed by `execution`; put into evaluation mode at each call.
         execution: Device and number format.
         data: Normalisation and input size of its training.
         labels: What its outputs mean.
@@ -73,6 +73,7 @@ class Predictor:
         Returns:
             uint8 (H,W) of train ids.
         """
+        self.model.eval()  # a training in progress has it in training mode
         batch = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
         prediction = predict_masks(self.model, batch, self.execution, self.data)
         return prediction[0].to("cpu", torch.uint8).numpy()
@@ -90,10 +91,14 @@ def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
         CheckpointError: If it holds no usable weights, or those of another network.
     """
     experiment = runs.read_experiment(folder)
-    state = checkpoints.load_newest(Path(folder) / "checkpoints", "best")
-    if experiment.training.select == "last":
-        state = checkpoints.load_newest(Path(folder) / "checkpoints", "last")
-    return build_predictor(experiment, state["weights"], Execution(resolve_device(device)), folder)
+    state = checkpoints.load_newest(Path(folder) / "checkpoints", experiment.training.select)
+    execution = Execution(resolve_device(device))
+    if execution.device.type == "cpu" and (Path(folder) / "summary.json").is_file():
+        # As it was scored after its training, if that was here: other formats round otherwise.
+        trained = runs.read_summary(folder)["provenance"]
+        if trained["device"] == "cpu":
+            execution = Execution(execution.device, trained["precision"], trained["memory_format"])
+    return build_predictor(experiment, state["weights"], execution, folder)
 
 
 def build_predictor(

@@ -13,18 +13,19 @@ from seglab.plots.style import new_figure, style
 
 
 def class_iou(table: pd.DataFrame) -> Figure:
-    """What to see: which classes carry the mean and which ones pull it down, on the test split of each run.
+    """What to see: which classes carry the mean and which ones pull it down, one run below the other.
 
     Args:
-        table: From `runs.load`.
+        table: From `runs.load`. The test split is drawn where a run has it, else the validation split.
     """
     with style():
-        rows = [row for _, row in table.iterrows() if "test" in runs.splits(row["folder"])]
-        figure = new_figure(170, 75 * max(1, len(rows)))
-        for axes, row in zip(figure.subplots(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
-            confusion, classes = runs.read_confusion(row["folder"], "test")
+        figure = new_figure(170, 75 * len(table))
+        all_axes = figure.subplots(len(table), 1, squeeze=False)[:, 0]
+        for axes, (_, row) in zip(all_axes, table.iterrows(), strict=True):
+            split = "test" if "test" in runs.splits(row["folder"]) else "val"
+            confusion, classes = runs.read_confusion(row["folder"], split)
             draw_class_iou(axes, confusion, classes)
-            axes.set_title(f"{row['model']} on {row['study']} test, seed {row['seed']}", loc="left")
+            axes.set_title(f"{row['name']} on {row['data']} {split}, seed {row['seed']}", loc="left")
     return figure
 
 

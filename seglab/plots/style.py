@@ -56,5 +56,5 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
     with style():
         figure.savefig(paths[0], metadata={"Software": None})
-        figure.savefig(paths[1], metadata={"Date": None})
+        figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
     return paths

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ def training_curves(table: pd.DataFrame) -> Figure:
         table: From `runs.load`.
     """
     histories = {
-        f"{row['model']}, {row['study']}, seed {row['seed']}": runs.read_history(row["folder"])
+        f"{row['name']}, {row['study']}, seed {row['seed']}": runs.read_history(row["folder"])
         for _, row in table.iterrows()
     }
     return draw_histories(histories)
@@ -34,7 +35,7 @@ def draw_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
     with style():
         figure = new_figure(170, 62)
         loss, score = figure.subplots(1, 2)
-        for color, (name, history) in zip(SERIES * 9, histories.items(), strict=False):
+        for color, (name, history) in zip(cycle(SERIES), histories.items(), strict=False):
             loss.plot(history["epoch"], history["loss"], color=color, label=name)
             scored = history.dropna(subset="mean_iou")
             score.plot(scored["epoch"], 100 * scored["mean_iou"], color=color, marker=".", label=name)

@@ -65,7 +65,6 @@ def train(
     folder = Path(folder) if folder is not None else runs.default_folder(experiment)
     runs.check_folder(folder, experiment, resume)
     data, training = experiment.data, experiment.training
-    revision = runs.code_revision()  # now, because the files may change while the training runs
     processes = join_processes(training.device)
     observers = list(observers) if processes.is_main else []
 
@@ -101,20 +100,31 @@ def train(
         for observer in observers:
             observer.message(text)
 
-    execution = _choose_execution(experiment, model, build_learner, batches, processes, say)
+    state = _checkpoint(folder, experiment) if resume else None
+    if state is not None:
+        execution = Execution(processes.device, **state["execution"])
+    else:
+        execution = _choose_execution(experiment, model, build_learner, batches, processes, say)
     say(f"running on {execution.describe()}")
     learner = build_learner(model, execution, processes)
+    # now, because files may change while the training runs
+    provenance = _provenance(learner, {split: dataset.digest() for split, dataset in sets.items()})
 
     # ---- the run folder: new, or continued from its newest checkpoint
     predictor = Predictor(learner.evaluated, execution, data, labels)
     progress = Progress(experiment, folder, labels, len(batches), predictor)
-    if resume:
-        _restore(learner, progress)
-        say(f"resumed after epoch {progress.epoch}")
-    elif processes.is_main:
-        runs.create(folder, experiment)
     if training.tensorboard and processes.is_main:
-        observers.append(TensorBoard(folder))
+        observers.append(TensorBoard())
+    if state is not None:
+        learner.load_state_dict(state)
+        progress.epoch, progress.step, progress.history = state["epoch"], state["steps"], state["history"]
+        for change in _changes(state["provenance"], provenance):
+            say(f"another {change} than before the stop: the result may differ from an uninterrupted run's")
+        stops = state["provenance"].get("resumed_after_epochs", [])
+        provenance["resumed_after_epochs"] = [*stops, progress.epoch]
+        say(f"resumed after epoch {progress.epoch}")
+    if processes.is_main and not resume:
+        runs.create(folder, experiment)
 
     # ---- epochs
     for observer in observers:
@@ -129,7 +139,7 @@ def train(
             progress.confusion = _evaluate(learner, sets[data.eval_split]) if due else None
             progress.history.append(_history_row(progress, loss, time.perf_counter() - started))
             if processes.is_main:
-                _save(learner, progress)
+                _save(learner, progress, provenance)
                 runs.write_history(folder, progress.history)
             for observer in observers:
                 observer.epoch(progress)
@@ -144,12 +154,12 @@ def train(
         learner.evaluated.load_state_dict(best["weights"])
     confusions = {split: _evaluate(learner, sets[split]) for split in data.report_splits}
     summary = _summary(learner, progress, confusions, train_set.read_mask(0).shape)
-    summary["provenance"] = _provenance(learner, revision, train_set.digest())
+    summary["provenance"] = provenance
     if processes.is_main:
         for split, confusion in confusions.items():
             runs.write_confusion(folder, split, confusion, labels.classes)
         runs.write_summary(folder, summary)
-    processes.barrier()
+    processes.leave()
     return summary
 
 
@@ -201,7 +211,7 @@ def _train_epoch(
         progress.lr = learner.lr
         losses.append(learner.step(batch))
         progress.step = learner.steps
-        if learner.steps % READ_LOSS_EVERY == 0:
+        if learner.steps % READ_LOSS_EVERY == 0 or len(losses) == 1:
             progress.loss = _finite(losses[-1], progress)
         pictures = len(losses) * learner.experiment.training.batch_size
         progress.images_per_second = pictures / (time.perf_counter() - started)
@@ -246,7 +256,7 @@ def _history_row(progress: Progress, loss: float, seconds: float) -> dict[str, A
     }
 
 
-def _save(learner: Learner, progress: Progress) -> None:
+def _save(learner: Learner, progress: Progress, provenance: dict[str, Any]) -> None:
     """Writes the `last` checkpoint, and the `best` one unless an earlier epoch scored higher."""
     folder = progress.folder / "checkpoints"
     state = {"config_hash": config_hash(progress.experiment), "epoch": progress.epoch, **learner.state_dict()}
@@ -254,19 +264,25 @@ def _save(learner: Learner, progress: Progress) -> None:
     if progress.confusion is not None and not scores[-1] < max(scores):
         best = {key: state[key] for key in ("config_hash", "epoch", "weights")}
         checkpoints.save(folder, "best", progress.step, best, keep=1)
-    checkpoints.save(folder, "last", progress.step, {**state, "history": progress.history}, keep=2)
+    execution = {"precision": learner.execution.precision, "memory_format": learner.execution.memory_format}
+    last = {**state, "history": progress.history, "execution": execution, "provenance": provenance}
+    checkpoints.save(folder, "last", progress.step, last, keep=2)
 
 
-def _restore(learner: Learner, progress: Progress) -> None:
-    """Continues from the newest checkpoint, or from the start where the run was stopped before its first."""
-    folder = progress.folder / "checkpoints"
-    if not any(folder.glob("last-*.pt")):
-        return
-    state = checkpoints.load_newest(folder, "last")
-    if state["config_hash"] != config_hash(progress.experiment):
+def _checkpoint(folder: Path, experiment: Experiment) -> dict[str, Any] | None:
+    """The newest checkpoint of a run that is to be resumed; None if it was stopped before its first."""
+    if not any((folder / "checkpoints").glob("last-*.pt")):
+        return None
+    state = checkpoints.load_newest(folder / "checkpoints", "last")
+    if state["config_hash"] != config_hash(experiment):
         raise CheckpointError(f"{folder}: the newest checkpoint is of another experiment than config.yaml")
-    learner.load_state_dict(state)
-    progress.epoch, progress.step, progress.history = state["epoch"], state["steps"], state["history"]
+    return state
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What bears on the result and differs between two sessions of a run."""
+    names = ("code_revision", "versions", "processor", "device", "threads", "processes", "data_digests")
+    return [name.replace("_", " ") for name in names if before[name] != now[name]]
 
 
 def _summary(
@@ -307,13 +323,14 @@ def _cost(experiment: Experiment, num_classes: int, picture_size: tuple[int, int
     return {"params": cost.params, "macs": cost.macs, "input_size": list(size)}
 
 
-def _provenance(learner: Learner, revision: str, data_digest: str) -> dict[str, Any]:
+def _provenance(learner: Learner, data_digests: dict[str, str]) -> dict[str, Any]:
     execution = learner.execution
+    cuda = execution.device.type == "cuda"
     return runs.provenance(
         learner.experiment,
-        code_revision=revision,
-        data_digest=data_digest,
-        device=str(execution.device),
+        code_revision=runs.code_revision(),
+        data_digests=data_digests,
+        device=torch.cuda.get_device_name(execution.device) if cuda else "cpu",
         precision=execution.precision,
         memory_format=execution.memory_format,
         threads=torch.get_num_threads(),

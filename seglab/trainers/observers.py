@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,14 +106,17 @@ class TensorBoard(Observer):
         ConfigError: If the `tensorboard` package is missing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise ConfigError(
                 "training.tensorboard: the package is not installed; pip install 'seglab[tensorboard]'"
             ) from None
-        self.writer = SummaryWriter(str(folder / "tensorboard"))
+        self.open = SummaryWriter
+
+    def start(self, progress: Progress) -> None:
+        self.writer = self.open(str(progress.folder / "tensorboard"))
 
     def epoch(self, progress: Progress) -> None:
         for name, value in progress.history[-1].items():
@@ -129,9 +131,9 @@ class TensorBoard(Observer):
 def epoch_line(progress: Progress) -> str:
     """One line about the last epoch, for people."""
     row = progress.history[-1]
-    left = (progress.experiment.training.epochs - progress.epoch) * row["seconds"]
+    left = tqdm.format_interval((progress.experiment.training.epochs - progress.epoch) * row["seconds"])
     scores = "" if row["mean_iou"] is None else f"mean IoU {row['mean_iou']:.3f}  "
     return (
         f"epoch {progress.epoch:3d}/{progress.experiment.training.epochs}  loss {row['loss']:.4f}  {scores}"
-        f"{row['images_per_second']:.1f} images/s  {time.strftime('%H:%M:%S', time.gmtime(left))} left"
+        f"{row['images_per_second']:.1f} images/s  {left} left"
     )

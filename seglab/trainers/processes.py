@@ -56,6 +56,17 @@ class Processes:
         if self.world_size > 1:
             dist.barrier()
 
+    def leave(self) -> None:
+        """Ends the work together."""
+        if self.world_size > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that speaks, also before and after a training."""
+    return int(os.environ.get("RANK", 0)) == 0
+
 
 def join_processes(device: str) -> Processes:
     """Joins the processes that `torchrun` started, or stands alone without it.

@@ -34,8 +34,10 @@ def lr_factor(schedule: ScheduleConfig, step: int, total_steps: int) -> float:
     if schedule.name == "cosine":
         return _cosine(1, 0, t)
     if schedule.name == "onecycle":
-        t = step / max(1, total_steps - 1)
-        return _cosine(_FIRST, 1, t / _RISE) if t < _RISE else _cosine(1, _LAST, (t - _RISE) / (1 - _RISE))
+        top = _RISE * total_steps - 1  # the step at which the rate is highest, as OneCycleLR counts
+        if step <= top:
+            return _cosine(_FIRST, 1, step / top)
+        return _cosine(1, _LAST, (step - top) / (total_steps - 1 - top))
     return 1.0
 
 

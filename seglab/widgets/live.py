@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import DisplayHandle, Image, display
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from seglab import render
 from seglab.labels import LabelSpace
@@ -47,7 +48,9 @@ class LiveView(Observer):
             return
         self.renewed = time.monotonic()
         total = progress.experiment.training.epochs * progress.steps_per_epoch
-        speed = f"{progress.images_per_second:.1f} images/s"
+        batch_size = progress.experiment.training.batch_size
+        left = tqdm.format_interval((total - progress.step) * batch_size / progress.images_per_second)
+        speed = f"{progress.images_per_second:.1f} images/s, {left} left"
         text = f"step {progress.step} of {total}: loss {progress.loss:.3f}, {speed}"
         self.line.update({"text/plain": text}, raw=True)
 

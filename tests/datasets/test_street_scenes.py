@@ -99,7 +99,7 @@ def test_cities_of_different_splits_share_no_colours_and_no_light():
 
 
 def test_the_same_generator_state_gives_the_same_picture():
-    first, again, other = (render_scene(np.random.default_rng(seed), "brixmoor", (64, 96)) for seed in (3, 3, 4))
+    first, again, other = (render_scene(np.random.default_rng(s), "brixmoor", (64, 96)) for s in (3, 3, 4))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert (first[0] != other[0]).any() and (first[1] != other[1]).any()
 

@@ -15,6 +15,7 @@ from seglab.datasets import create_dataset
 from seglab.datasets.statistics import class_frequencies
 from seglab.errors import ConfigError, DataError, DivergedError, RunError
 from seglab.evaluation.evaluate import evaluate_run
+from seglab.evaluation.execution import Execution
 from seglab.trainers.loop import train
 from seglab.trainers.observers import Observer
 
@@ -139,6 +140,39 @@ def test_two_processes_take_the_same_steps_as_one(gentle, change, tmp_path):
     assert sums[0] == sums[1]
 
 
+def test_watching_does_not_change_the_run(tiny, change, tmp_path):
+    class Watcher(Observer):
+        def step(self, progress):
+            progress.predict(np.full((64, 128, 3), 200, np.uint8))
+
+    options = {**tiny.model.options, "norm": "batch"}
+    experiment = change(change(tiny, "model", options=options), "training", ema_decay=0.9, evaluate_every=3)
+    train(experiment, tmp_path / "alone")
+    train(experiment, tmp_path / "watched", observers=[Watcher()])
+    assert_same_weights(weights(tmp_path / "alone"), weights(tmp_path / "watched"))
+
+
+def test_resume_keeps_the_number_format_and_tells_changes(tiny, change, tmp_path, monkeypatch):
+    said = []
+
+    class Listener(Observer):
+        def message(self, text):
+            said.append(text)
+
+    formats = iter(["channels_last", "contiguous"])
+    monkeypatch.setattr(
+        "seglab.trainers.loop.choose_execution", lambda device, *_: Execution(device, "fp32", next(formats))
+    )
+    experiment = change(tiny, "training", memory_format="auto")
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment, tmp_path / "run", observers=[StopAfter(1)])
+    monkeypatch.setattr(runs, "code_revision", lambda: "another")
+    summary = train(experiment, tmp_path / "run", resume=True, observers=[Listener()])
+    assert summary["provenance"]["memory_format"] == "channels_last"
+    assert summary["provenance"]["resumed_after_epochs"] == [1]
+    assert sum("another code revision" in text for text in said) == 1
+
+
 def test_best_weights_are_those_of_the_best_epoch(tiny, change, tmp_path):
     experiment = change(tiny, "training", select="best", epochs=4)
     summary = train(experiment, tmp_path / "run")
@@ -162,7 +196,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
             if progress.epoch == 1:
                 next(progress.predict.model.parameters()).data.fill_(float("nan"))
 
-    with pytest.raises(DivergedError, match=r"nan by step 4, in epoch 2.*intact"):
+    with pytest.raises(DivergedError, match=r"nan by step 3, in epoch 2.*intact"):
         train(tiny, tmp_path / "run", observers=[Poison()])
     state = checkpoints.load_newest(tmp_path / "run" / "checkpoints", "last")
     assert state["epoch"] == 1 and all(w.isfinite().all() for w in state["weights"].values())
