@@ -64,7 +64,11 @@ def open_lab() -> int:
     from seglab import notebooks
 
     notebook = notebooks.find(NOTEBOOK).relative_to(runs.workspace())
-    return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook)], cwd=runs.workspace())
+    command = [sys.executable, "-m", "jupyterlab", str(notebook)]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        # In a container there often is no other user; the server listens on this machine alone, with a token.
+        command.append("--allow-root")
+    return subprocess.call(command, cwd=runs.workspace())
 
 
 def run_tests() -> int:
