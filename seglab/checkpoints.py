@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from seglab.errors import CheckpointError
+from seglab.runs import write_bytes
 
 _NAME = re.compile(r"(?P<kind>last|best)-(?P<step>\d{8})-(?P<digest>[0-9a-f]{16})\.pt")
 
@@ -40,16 +41,10 @@ def save(folder: Path, kind: str, step: int, state: dict[str, Any], keep: int) -
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
+    for rest in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+        rest.unlink(missing_ok=True)
     path = folder / f"{kind}-{step:08d}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
-    temporary = folder / f".tmp-{kind}"  # the same each time, so that a kill leaves at most one
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_bytes(path, content)
     _sync_folder(folder)
     for old in _files(folder, kind)[keep:]:
         if old != path:

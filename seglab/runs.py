@@ -109,11 +109,19 @@ def read_experiment(folder: Path | str) -> Experiment:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file so that a reader sees the old content or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """Writes a file in UTF-8, as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Writes a file so that a reader sees the old content or the new one, never a part.
+
+    A process that is killed meanwhile leaves a hidden `.*.tmp` beside it.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with open(temporary, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
