@@ -43,7 +43,8 @@ def trained(request, scenes, tmp_path_factory):
 def test_help_names_every_verb(run):
     code, out, _ = run("--help")
     assert code == 0
-    for verb in ("train", "evaluate", "predict", "models", "import", "data", "figures", "study", "lab", "test"):
+    verbs = "train evaluate predict models import data figures study lab test"
+    for verb in verbs.split():
         assert verb in out
         code, text, _ = run(verb, "--help")
         assert code == 0 and "usage: seglab" in text
