@@ -11,6 +11,7 @@ from torch import nn
 from seglab.analysis.complexity import Complexity
 from seglab.errors import ConfigError
 from seglab.models import SegmentationModel
+from seglab.models.base import MIN_SIZE
 from seglab.models.hrnet import BasicBlock, Bottleneck, HRNet
 from seglab.models.minihrnet import Bottleneck as MiniBottleneck
 from seglab.models.minihrnet import DilatedBlock, MiniHRNet
@@ -80,11 +81,12 @@ def stream_table(model: SegmentationModel) -> pd.DataFrame:
     Raises:
         ConfigError: If the network has no streams.
     """
-    side = 2 * model.stride
+    steps = _steps(model)
+    side = MIN_SIZE * model.stride
     shapes = output_shapes(model, (side, side))
     names = {module: name for name, module in model.named_modules()}
     rows = []
-    for step, (label, streams, fused) in enumerate(_steps(model)):
+    for step, (label, streams, fused) in enumerate(steps):
         for stream, module in streams.items():
             _, width, height, _ = shapes[names[module]]
             blocks = sum(isinstance(part, _BLOCKS) for part in module.modules())
@@ -94,17 +96,17 @@ def stream_table(model: SegmentationModel) -> pd.DataFrame:
 
 def _steps(model: SegmentationModel) -> list[tuple[str, dict[int, nn.Module], bool]]:
     """What runs one after the other: its name, its modules by stream, and whether a fusion follows."""
+    if not isinstance(model, HRNet | MiniHRNet):
+        raise ConfigError(f"{type(model).__name__} has no parallel streams; allowed are HRNet and Mini-HRNet")
     steps = [("stem", {0: model.stem}, False), ("bottlenecks", {0: model.bottlenecks}, False)]
     if isinstance(model, HRNet):
         for number, stage in enumerate(model.stages, start=2):
             steps += [(f"stage {number}", dict(enumerate(unit.streams)), True) for unit in stage.units]
-    elif isinstance(model, MiniHRNet):
+    else:
         last = len(model.cascade.streams) - 1
         steps.append(("entry", {0: model.entry}, False))
         steps += [("cascade", {i: part}, i == last) for i, part in enumerate(model.cascade.streams)]
         steps += [("stage", dict(enumerate(stage.streams)), True) for stage in model.stages]
-    else:
-        raise ConfigError(f"{type(model).__name__} has no parallel streams; allowed are HRNet and Mini-HRNet")
     return [*steps, ("head", {0: model.head}, False)]
 
 

@@ -28,9 +28,9 @@ def cost_growth(table: pd.DataFrame) -> Figure:
             axes.set(xlabel=choice, xticks=rows["value"], ylim=(0, 1.1 * table["params"].max() / 1e6))
             macs_axes.set_ylim(0, 1.1 * table["macs"].max() / 1e9)
             macs_axes.grid(visible=False)
-            macs_axes.set_yticks(macs_axes.get_yticks() if axes is panels[-1] else [])
+            axes.tick_params(axis="y", labelleft=axes is panels[0])
+            macs_axes.tick_params(axis="y", labelright=axes is panels[-1])
         panels[0].set_ylabel("parameters (millions)")
         macs_axes.set_ylabel("GMACs")
-        macs_axes.set_ylim(0, 1.1 * table["macs"].max() / 1e9)
         panels[0].legend(handles=lines, loc="upper left")
     return figure
