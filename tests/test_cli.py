@@ -1,6 +1,7 @@
 """The command line: each verb, and one clear line for each mistake."""
 
 import contextlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,8 @@ def trained(request, scenes, tmp_path_factory):
 def test_help_names_every_verb(run):
     code, out, _ = run("--help")
     assert code == 0
-    for verb in ("train", "evaluate", "predict", "models", "data", "figures", "study", "lab", "test"):
+    verbs = "train evaluate predict models import data figures study lab test"
+    for verb in verbs.split():
         assert verb in out
         code, text, _ = run(verb, "--help")
         assert code == 0 and "usage: seglab" in text
@@ -89,8 +91,15 @@ def test_predict_writes_mask_and_overlay_at_the_picture_size(run, trained, tmp_p
 def test_models_lists_the_registry(run):
     code, out, _ = run("models")
     assert code == 0 and "minihrnet_a3" in out and "9,545,035" in out
-    code, out, _ = run("models", "--cost", "64x128")
+
+
+def test_models_counts_and_saves_what_each_network_costs(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("seglab.analysis.cost_table.list_models", lambda: ["erfnet", "segsmall"])
+    code, out, _ = run("models", "--cost", "64x128", "--save", tmp_path / "models")
     assert code == 0 and "GMACs" in out
+    records = [json.loads(path.read_text()) for path in sorted((tmp_path / "models").iterdir())]
+    assert [record["name"] for record in records] == ["erfnet", "segsmall"]
+    assert records[0]["input_size"] == [64, 128] and f"{records[0]['params']:,}" in out
 
 
 def test_recipes_and_data_are_listed(run, monkeypatch):
@@ -134,6 +143,7 @@ def test_data_check_gives_a_verdict_and_an_exit_code(run, monkeypatch, tmp_path)
         (["evaluate", "/nowhere"], 5, ["/nowhere"]),
         (["predict", "/nowhere.png", "--run", "/nowhere", "--out", "x"], 6, ["/nowhere.png"]),
         (["models", "--cost", "512"], 2, ["--cost", "HEIGHTxWIDTH"]),
+        (["models", "--save", "x"], 2, ["--save", "--cost HEIGHTxWIDTH"]),
         (["data", "make", "camvid"], 2, ["camvid", "street_scenes"]),
         (["data", "list", "kitti"], 2, ["kitti", "cityscapes"]),
         (["figures", "--results", "/nowhere"], 5, ["/nowhere"]),

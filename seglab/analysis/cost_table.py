@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import torch
 
-from seglab.analysis.complexity import model_complexity
+from seglab.analysis.complexity import model_complexity, write_complexity
 from seglab.models import create_model, list_models
 
 NUM_CLASSES = 19
 
 
-def cost_table(input_size: tuple[int, int] | None = None) -> pd.DataFrame:
+def cost_table(input_size: tuple[int, int] | None = None, folder: Path | None = None) -> pd.DataFrame:
     """What every network of the registry costs, with its default options and 19 classes.
 
     Args:
         input_size: Height and width for which multiply-adds are counted; None leaves them out.
+        folder: Where to write `<name>.json` of each network; None, as it must be without an input size,
+            writes nothing.
 
     Returns:
         One row per network: `model` and `parameters`; with an input size also `GMACs`, and `activations
@@ -30,6 +34,8 @@ def cost_table(input_size: tuple[int, int] | None = None) -> pd.DataFrame:
             row["parameters"] = f"{sum(p.numel() for p in model.parameters()):,}"
         else:
             cost = model_complexity(name, NUM_CLASSES, input_size)
+            if folder is not None:
+                write_complexity(folder, name, NUM_CLASSES, cost)
             row["parameters"] = f"{cost.params:,}"
             row["GMACs"] = f"{cost.macs / 1e9:.2f}"
             row["activations (MiB)"] = f"{cost.activation_bytes / 2**20:.0f}"

@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -117,6 +118,34 @@ def load_original(
     matched = len(originals) - len(initial)
     report = LoadReport(path, name, matched, len(originals), tuple(initial), tuple(unused))
     return model.eval(), report
+
+
+def write_weights(model: SegmentationModel, name: str, path: str | Path) -> Path:
+    """Writes a network's weights, under our names, as safetensors: plain data that any framework reads.
+
+    Args:
+        model: A network of the registry.
+        name: Its name, recorded in the file together with its number of classes.
+        path: The file to write; missing folders are made.
+
+    Returns:
+        The file.
+
+    Raises:
+        CheckpointError: If the file exists already.
+    """
+    path = Path(path)
+    metadata = {"model": name, "num_classes": str(model.num_classes)}
+    content = safetensors.torch.save(model.state_dict(), metadata)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(path, "xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise CheckpointError(
+            f"{path}: exists already and is not overwritten; allowed is another --out"
+        ) from None
+    return path
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

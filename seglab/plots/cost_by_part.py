@@ -1,0 +1,39 @@
+"""Where parameters and multiply-adds sit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from seglab.plots.style import SERIES, new_figure, style
+
+
+def cost_by_part(networks: Mapping[str, pd.DataFrame]) -> Figure:
+    """What to see: the parts that hold the parameters are not those that do the work.
+
+    Args:
+        networks: By title, one row per part: `part`, `params`, `macs`.
+    """
+    parts = max(len(table) for table in networks.values())
+    with style():
+        rows = -(-len(networks) // 2)
+        figure = new_figure(170, rows * (7 * parts + 16))
+        grid = figure.subplots(rows, 2, squeeze=False)
+        for axes in grid.flat[len(networks) :]:
+            axes.set_visible(False)
+        for axes, (title, table) in zip(grid.flat, networks.items(), strict=False):
+            for offset, column, label in ((-0.2, "params", "parameters"), (0.2, "macs", "MACs")):
+                percent = 100 * table[column] / table[column].sum()
+                places = [index + offset for index in range(len(table))]
+                color = SERIES[0] if column == "params" else SERIES[1]
+                axes.barh(places, percent, height=0.38, color=color, label=label)
+                for y, value in zip(places, percent, strict=True):
+                    axes.text(value + 1, y, f"{value:.1f}", va="center", fontsize=6.5)
+            axes.set_yticks(range(len(table)), table["part"])
+            axes.set(xlim=(0, 105), ylim=(parts - 0.4, -0.6), xlabel="share of the network's own (%)")
+            axes.set_title(title, loc="left")
+            axes.grid(axis="y", visible=False)
+        grid[0, 0].legend(loc="lower right")
+    return figure

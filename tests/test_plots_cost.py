@@ -1,0 +1,82 @@
+"""Figures of how networks are built and what they cost: what is drawn is what the tables say."""
+
+import pandas as pd
+import pytest
+from matplotlib.patches import Rectangle
+
+from seglab.plots import save
+from seglab.plots.architecture import architecture
+from seglab.plots.cost_by_part import cost_by_part
+from seglab.plots.cost_growth import cost_growth
+from seglab.plots.cost_latency import cost_latency
+
+STREAMS = pd.DataFrame(
+    [
+        (0, "stem", 0, 4, 64, 0, False),
+        (1, "stage 2", 0, 4, 18, 4, True),
+        (1, "stage 2", 1, 8, 36, 4, True),
+        (2, "stage 3", 0, 4, 18, 2, True),
+        (2, "stage 3", 1, 8, 36, 2, True),
+        (3, "head", 0, 4, 19, 0, False),
+    ],
+    columns=["step", "name", "stream", "stride", "width", "blocks", "fused"],
+)
+PARTS = pd.DataFrame({"part": ["stem", "head"], "params": [1, 3], "macs": [9, 1]})
+
+
+def lines(axes):
+    """Start and end of each line as (step, stream), whole numbers."""
+    return sorted(
+        tuple((round(x), -round(y)) for x, y in (line.get_xydata()[0], line.get_xydata()[-1]))
+        for line in axes.lines
+    )
+
+
+def test_architecture_draws_each_stream_and_each_exchange():
+    axes = architecture({"net": STREAMS}).axes[0]
+    assert axes.get_title(loc="left") == "net"
+    assert [text.get_text() for text in axes.texts] == [
+        "64", "18\n4 blocks", "36\n4 blocks", "18\n2 blocks", "36\n2 blocks", "19",
+    ]  # fmt: skip
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["1/4", "1/8"]
+    assert {patch.get_y() for patch in axes.patches if isinstance(patch, Rectangle)} == {-0.3, -1.3}
+    assert lines(axes) == [
+        ((0, 0), (1, 0)), ((0, 0), (1, 1)),  # a new stream starts from the one above it
+        ((1, 0), (2, 0)), ((1, 0), (2, 1)), ((1, 1), (2, 0)), ((1, 1), (2, 1)),  # fusion
+        ((2, 0), (3, 0)), ((2, 1), (3, 0)),  # the head takes in all
+    ]  # fmt: skip
+
+
+def test_without_a_fusion_a_stream_goes_on_alone():
+    table = STREAMS.assign(fused=False)
+    assert ((1, 0), (2, 1)) not in lines(architecture({"net": table}).axes[0])
+    assert ((1, 1), (2, 1)) in lines(architecture({"net": table}).axes[0])
+
+
+def test_cost_by_part_draws_shares_of_each_network():
+    figure = cost_by_part({"one": PARTS, "two": PARTS, "three": PARTS})
+    assert [axes.get_visible() for axes in figure.axes] == [True, True, True, False]
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [25, 75, 90, 10]
+
+
+def test_cost_growth_has_a_panel_for_each_choice():
+    rows = [("width", 1, 1e6, 1e9), ("width", 2, 4e6, 1e9), ("depth", 0, 2e6, 1e9)]
+    table = pd.DataFrame(rows, columns=["choice", "value", "params", "macs"])
+    figure = cost_growth(table)
+    assert [axes.get_xlabel() for axes in figure.axes[:2]] == ["width", "depth"]
+    assert list(figure.axes[0].lines[0].get_ydata()) == [1, 4]
+
+
+def test_cost_latency_sorts_by_count_and_divides_it_by_time():
+    table = pd.DataFrame(
+        {"model": ["slow", "big"], "macs": [1e9, 8e9], "median_ms": [100, 200], "p95_ms": [120, 210]}
+    )
+    counted, measured, speed = cost_latency(table).axes
+    assert [label.get_text() for label in counted.get_yticklabels()] == ["big", "slow"]
+    assert [bar.get_width() for bar in counted.patches] == [8, 1]
+    assert list(measured.lines[0].get_xdata()) == [210, 120]
+    assert [bar.get_width() for bar in speed.patches] == pytest.approx([40, 10])
+
+
+def test_figures_can_be_saved(tmp_path):
+    assert save(architecture({"net": STREAMS}), tmp_path, "figure")[0].stat().st_size > 1000
