@@ -202,7 +202,7 @@ def data(
     from seglab.datasets import inventory
 
     if action == "list":
-        print(inventory.table(names).to_string(index=False))
+        print(inventory.listing(names))
     elif action == "make":
         print(inventory.make(names or ("street_scenes",)))
     else:

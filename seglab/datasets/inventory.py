@@ -1,11 +1,10 @@
-"""What data is on this machine: a table of the sets, making the embedded one, checking every file."""
+"""What data is on this machine: a list of the sets, making the embedded one, checking every file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import pandas as pd
 from tqdm import tqdm
 
 from seglab.datasets import create_dataset, label_space, list_datasets, street_scenes
@@ -13,8 +12,8 @@ from seglab.datasets.checks import check
 from seglab.errors import ConfigError, DataError
 
 
-def table(names: Iterable[str] = ()) -> pd.DataFrame:
-    """One row per data set: classes, pictures of each split, and where it is or what is missing.
+def listing(names: Iterable[str] = ()) -> str:
+    """For each data set its classes and the pictures of its splits; below it where it is or what is missing.
 
     Args:
         names: Data sets; none means all.
@@ -22,21 +21,22 @@ def table(names: Iterable[str] = ()) -> pd.DataFrame:
     Raises:
         ConfigError: If a name is unknown.
     """
-    rows = []
+    lines = []
     for name in tuple(names) or list_datasets():
-        row = {"data set": name, "classes": label_space(name).num_classes}
+        classes = label_space(name).num_classes  # refuses an unknown name
+        splits, where = [], []
         if name == "street_scenes" and not street_scenes.default_root().is_dir():
-            rows.append({**row, "pictures": "", "where": "not made yet: seglab data make"})
-            continue
-        splits, missing = [], []
-        for split in list_datasets()[name]:
-            try:
-                splits.append(create_dataset(name, split))
-            except DataError as error:
-                missing.append(str(error))
-        pictures = ", ".join(f"{one.split} {len(one)}" for one in splits)
-        rows.append({**row, "pictures": pictures, "where": str(splits[0].root) if splits else missing[0]})
-    return pd.DataFrame(rows)
+            where.append("not made yet; `seglab data make` or the first training makes it")
+        else:
+            for split in list_datasets()[name]:
+                try:
+                    splits.append(create_dataset(name, split))
+                except DataError as error:
+                    where.append(str(error))
+        pictures = ", ".join(f"{one.split} {len(one)}" for one in splits) or "not here"
+        lines.append(f"{name}: {classes} classes; {pictures}")
+        lines.append(f"    {splits[0].root if splits else where[0]}")
+    return "\n".join(lines)
 
 
 def make(names: Iterable[str]) -> Path:
