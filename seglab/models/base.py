@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seglab.config import IMAGENET_MEAN, IMAGENET_STD
 from seglab.errors import ConfigError, DataError
 
 MIN_SIZE = 32  # below it the deepest feature map of these networks has no pixel left
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
