@@ -1,0 +1,60 @@
+"""Verbs about networks: what there is, what it costs, and the weights of their authors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from seglab.cli.app import app
+from seglab.errors import ConfigError
+
+
+@app.command
+def models(*, cost: str | None = None, save: Path | None = None) -> None:
+    """Lists the networks with their parameters and, with --cost, their multiply-adds.
+
+    Args:
+        cost: Input size HEIGHTxWIDTH for which multiply-adds (MACs) are counted, for example 512x1024.
+        save: With --cost, also write what every part of each network costs into this folder, as NAME.json;
+            the study's own files come from --cost 1024x2048 --save results/models.
+    """
+    from seglab.analysis.cost_table import cost_table
+
+    if save is not None and cost is None:
+        raise ConfigError("--save: what a network costs depends on its input size; say --cost HEIGHTxWIDTH")
+    print(cost_table(None if cost is None else _size(cost), save).to_string(index=False))
+
+
+def _size(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise ConfigError(f"--cost: got {text!r}; allowed is HEIGHTxWIDTH, for example 512x1024")
+    return int(parts[0]), int(parts[1])
+
+
+@app.command(name="import")
+def import_checkpoint(
+    checkpoint: Annotated[Positional[Path], arg(metavar="CHECKPOINT")],
+    /,
+    *,
+    name: Annotated[str, arg(name="as", metavar="NAME")],
+    classes: int | None = None,
+    out: Path | None = None,
+) -> None:
+    """Reads a checkpoint of a network's authors and writes its weights under this library's names.
+
+    Example: `seglab import hrnet_w48_cityscapes.pth --as hrnetv2_w48`. Every tensor must fit.
+
+    Args:
+        checkpoint: File of the authors, or as their code writes it; nothing in it is executed.
+        name: The network; `seglab models` lists them.
+        classes: Of the checkpoint; by default as many as its authors published it with.
+        out: File to write; by default NAME.safetensors in the current folder.
+    """
+    from seglab.models.originals import load_original, write_weights
+
+    model, report = load_original(name, checkpoint, classes)
+    print(report)
+    print(write_weights(model, name, out or Path(f"{name}.safetensors")))

@@ -1,0 +1,92 @@
+"""Verbs that train networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from seglab import recipes
+from seglab.cli.app import Overrides, app
+from seglab.config import Experiment, override, read_yaml, to_yaml
+from seglab.errors import ConfigError
+
+
+@app.command
+def train(
+    recipe: Annotated[Positional[str], arg(metavar="RECIPE")] = "",
+    overrides: Overrides = (),
+    /,
+    *,
+    data: str | None = None,
+    profile: Literal["quick", "laptop", "full"] | None = None,
+    seed: int | None = None,
+    config: Path | None = None,
+    out: Path | None = None,
+    resume: Path | None = None,
+    show: bool = False,
+) -> None:
+    """Trains a network.
+
+    Examples: `seglab train minihrnet_a3`, `seglab train minihrnet_a3 --data camvid --profile laptop`,
+    `seglab train minihrnet_a3 optimizer.lr=0.0005 model.options.norm=batch`,
+    `torchrun --nproc-per-node 2 -m seglab train minihrnet_a3`.
+
+    Args:
+        recipe: How a network is trained; `seglab recipes` lists them.
+        overrides: Changes of single fields; `--show` prints them all.
+        data: Data set, street_scenes unless given; `seglab data list` lists them.
+        profile: Budget, quick unless given: minutes, half an hour, or as published.
+        seed: Seed of weights, data order and augmentation, 0 unless given.
+        config: Take the experiment from a config.yaml instead of a recipe.
+        out: Run folder; by default results/STUDY/NAME/seedK, for quick runs below runs/quick/.
+        resume: Go on with the run in this folder.
+        show: Print the experiment as YAML and stop.
+    """
+    from seglab.trainers.loop import train as run
+    from seglab.trainers.observers import Terminal
+    from seglab.trainers.processes import is_main_process
+
+    wishes = {"data": data, "profile": profile, "seed": seed}
+    wishes = {name: value for name, value in wishes.items() if value is not None}
+    if resume is not None:
+        from seglab import runs
+
+        if recipe or config or overrides or out or wishes:
+            raise ConfigError("--resume: the run folder says what to do; allowed beside it is nothing")
+        experiment, out = runs.read_experiment(resume), resume
+    else:
+        experiment = _experiment(recipe, config, wishes, overrides)
+    if show:
+        print(to_yaml(experiment), end="")
+        return
+    summary = run(experiment, out, resume=resume is not None, observers=[Terminal()])
+    for split, scores in summary["scores"].items() if is_main_process() else ():
+        print(f"{split}: mean IoU {scores['mean_iou']:.4f} over {scores['classes']} classes")
+
+
+def _experiment(recipe, config, wishes, overrides) -> Experiment:
+    if config is not None:
+        if wishes:
+            flags = ", ".join(f"--{name}" for name in wishes)
+            raise ConfigError(f"{flags}: not allowed beside --config, which holds them; use FIELD=VALUE")
+        # With --config the first positional word is an override, if there is one.
+        return override(read_yaml(config), [*([recipe] if recipe else []), *overrides])
+    if not recipe:
+        known = ", ".join(recipes.RECIPES)
+        raise ConfigError(f"RECIPE: missing; allowed is one of {known}, or --config FILE")
+    return override(recipes.recipe(recipe, **wishes), overrides)
+
+
+@app.command(name="recipes")
+def list_recipes() -> None:
+    """Lists the recipes and what they do."""
+    for name, function in recipes.RECIPES.items():
+        print(f"{name}\n    " + "\n    ".join(_paragraphs(function.__doc__)))
+
+
+def _paragraphs(text: str | None) -> list[str]:
+    import inspect
+
+    return inspect.cleandoc(text or "").splitlines()
