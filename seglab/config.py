@@ -60,6 +60,9 @@ class DataConfig:
         cache_gib: Most space, in GiB, that the decoded pictures of one split may take in the cache folder; a
             larger split is decoded anew each time.
         workers: Loader processes; None chooses (none where the main process does the training on the CPU).
+        class_uniform: Share of the training pictures of an epoch, in [0, 1], that are replaced: a class is
+            drawn uniformly, then a picture that holds it, and the crop is placed so that it shows the class
+            (Zhu et al. 2019, arXiv 1812.01593, section 3.3.1).
     """
 
     name: str = "street_scenes"
@@ -72,9 +75,11 @@ class DataConfig:
     std: tuple[float, float, float] = IMAGENET_STD
     cache_gib: float = 8.0
     workers: int | None = None
+    class_uniform: float = 0.0
 
     def __post_init__(self) -> None:
         _check_size(self, "input_size")
+        _check(0 <= self.class_uniform <= 1, self, "class_uniform", "a share in [0, 1]")
         _check(min(self.std) > 0, self, "std", "three numbers above 0")
         _check(self.cache_gib >= 0, self, "cache_gib", "0 or more")
         _check(self.workers is None or self.workers >= 0, self, "workers", "0 or more, or null")
@@ -123,20 +128,47 @@ class ModelConfig:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+LOSS_TERMS = ("cross_entropy", "ohem", "focal", "dice", "lovasz")
+
+
 @dataclass(frozen=True)
 class LossConfig:
-    """The training objective: cross-entropy over the labelled pixels.
+    """The training objective: a weighted sum of terms over the labelled pixels (`trainers.objectives`).
 
     Args:
-        class_weights: How classes are weighted (`seglab.datasets.statistics`).
-        label_smoothing: Share of the target given to all classes alike, in [0, 1).
+        terms: Weight of each term, by name: `cross_entropy`, `ohem` (cross-entropy of the hard pixels),
+            `focal`, `dice`, `lovasz`.
+        class_weights: How classes are weighted in the first three (`seglab.datasets.statistics`).
+        log_offset: c of `log_inverse`, 1 / ln(c + share): 1.02 in ENet, 1.10 in ERFNet's decoder and 1.20 in
+            its encoder.
+        label_smoothing: Share of the target of `cross_entropy` given to all classes alike, in [0, 1).
+        ohem_threshold: Pixels whose true class has less than this probability are hard.
+        ohem_min_kept: Share of a picture's pixels that count as hard at least.
+        focal_gamma: Exponent of `focal`; 0 is cross-entropy.
+        aux_weight: Weight of each auxiliary head's loss, for networks that have one; 0 leaves them untrained.
     """
 
-    class_weights: Literal["none", "hrnet", "inverse", "sqrt_inverse", "log_inverse"] = "none"
+    terms: dict[str, float] = field(default_factory=lambda: {"cross_entropy": 1.0})
+    class_weights: Literal[
+        "none", "hrnet", "inverse", "sqrt_inverse", "log_inverse", "median_frequency", "effective_number"
+    ] = "none"
+    log_offset: float = 1.10
     label_smoothing: float = 0.0
+    ohem_threshold: float = 0.9
+    ohem_min_kept: float = 1 / 12
+    focal_gamma: float = 2.0
+    aux_weight: float = 0.0
 
     def __post_init__(self) -> None:
+        good = set(self.terms) <= set(LOSS_TERMS) and any(self.terms.values())
+        good = good and all(0 <= weight < math.inf for weight in self.terms.values())
+        _check(good, self, "terms", f"weights of 0 or more, not all 0, for some of {', '.join(LOSS_TERMS)}")
+        _check(self.log_offset > 1, self, "log_offset", "a number above 1")
         _check(0 <= self.label_smoothing < 1, self, "label_smoothing", "a share in [0, 1)")
+        _check(0 < self.ohem_threshold <= 1, self, "ohem_threshold", "a probability in (0, 1]")
+        _check(0 <= self.ohem_min_kept <= 1, self, "ohem_min_kept", "a share in [0, 1]")
+        _check(self.focal_gamma >= 0, self, "focal_gamma", "0 or more")
+        _check(self.aux_weight >= 0, self, "aux_weight", "0 or more")
 
 
 @dataclass(frozen=True)
@@ -169,11 +201,13 @@ class ScheduleConfig:
         power: Exponent of `poly`.
         warmup_steps: Steps of linear growth from 0 before the schedule begins. For `onecycle` the rising
             part is the first 30 per cent, and this is left at 0.
+        per: Whether the rate changes with each `step` or stays for an `epoch`.
     """
 
     name: Literal["poly", "cosine", "onecycle", "constant"] = "poly"
     power: float = 0.9
     warmup_steps: int = 0
+    per: Literal["step", "epoch"] = "step"
 
     def __post_init__(self) -> None:
         _check(self.power > 0, self, "power", "a number above 0")
@@ -183,11 +217,45 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True)
+class PhaseConfig:
+    """One stretch of a training, with an optimizer and a schedule of its own.
+
+    Args:
+        name: What it is called in the history.
+        epochs: Passes over the training split.
+        lr: Largest learning rate; None is `optimizer.lr`.
+        weight_decay: None is `optimizer.weight_decay`.
+        input_size: Height and width to which a whole picture is scaled while training; None is
+            `data.input_size`. Evaluation uses `data.input_size` in every phase.
+        freeze: Modules that are not trained, by the beginning of their name; their normalisation layers stay
+            in evaluation mode and keep their statistics.
+        head: `aux` trains and scores the first auxiliary head alone, `main` the network itself.
+        loss: The phase's own objective; None is the experiment's.
+    """
+
+    name: str
+    epochs: int
+    lr: float | None = None
+    weight_decay: float | None = None
+    input_size: tuple[int, int] | None = None
+    freeze: tuple[str, ...] = ()
+    head: Literal["main", "aux"] = "main"
+    loss: LossConfig | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.epochs >= 1, self, "epochs", "1 or more")
+        _check(self.lr is None or 0 < self.lr < math.inf, self, "lr", "a finite number above 0, or null")
+        decay = self.weight_decay
+        _check(decay is None or 0 <= decay < math.inf, self, "weight_decay", "0 or more, or null")
+        _check_size(self, "input_size")
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """The loop.
 
     Args:
-        epochs: Passes over the training split.
+        epochs: Passes over the training split; with phases it is their sum.
         batch_size: Pictures per optimizer step, over all processes and accumulated parts together.
         accumulation: Parts in which a batch is computed, one after the other, to save memory.
         clip_norm: Largest norm of the gradient, None for no limit.
@@ -195,6 +263,12 @@ class TrainingConfig:
             kept; None evaluates the weights themselves.
         evaluate_every: Epochs between two evaluations; the last epoch is always evaluated.
         select: Which weights are the result, those of the `last` epoch or of the `best` one on `eval_split`.
+        max_bad_steps: Steps in a row whose loss or gradient is not finite, and which are left out, before the
+            training is given up.
+        save_every_s: Seconds between two checkpoints within an epoch; there is one after each epoch anyway.
+        sync_batchnorm: Batch statistics over all processes together; CUDA alone.
+        deterministic: On CUDA take deterministic kernels only, so that a run repeats bit for bit; slower. The
+            CPU's are deterministic.
         device: `auto` takes CUDA where there is one, else the CPU.
         precision: Number format of the forward pass; `auto` times one step of each and takes the fastest.
         memory_format: Layout of the activations in memory; `auto` likewise.
@@ -208,18 +282,23 @@ class TrainingConfig:
     ema_decay: float | None = None
     evaluate_every: int = 1
     select: Literal["last", "best"] = "last"
+    max_bad_steps: int = 5
+    save_every_s: float = 300.0
+    sync_batchnorm: bool = False
+    deterministic: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "accumulation", "evaluate_every"):
+        for name in ("epochs", "batch_size", "accumulation", "evaluate_every", "max_bad_steps"):
             _check(getattr(self, name) >= 1, self, name, "1 or more")
         _check(
             self.batch_size % self.accumulation == 0, self, "accumulation", f"a divisor of {self.batch_size}"
         )
         _check(self.clip_norm is None or self.clip_norm > 0, self, "clip_norm", "above 0, or null")
+        _check(self.save_every_s >= 0, self, "save_every_s", "0 or more")
         _check(self.ema_decay is None or 0 < self.ema_decay < 1, self, "ema_decay", "in (0, 1), or null")
 
 
@@ -233,6 +312,7 @@ class Experiment:
         profile: `full` is the published budget, `laptop` about half an hour on two cores, `quick` a few
             minutes; quick runs never enter `results/`.
         seed: Seed of weights, data order and augmentation.
+        phases: The training in stretches; none is one phase of `training.epochs`.
     """
 
     study: str
@@ -246,6 +326,7 @@ class Experiment:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    phases: tuple[PhaseConfig, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("study", "name"):
@@ -253,6 +334,27 @@ class Experiment:
             good = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", value) is not None
             _check(good, self, name, "up to 100 of A-Z a-z 0-9 _ - . beginning with none of - .")
         _check(0 <= self.seed < 2**31, self, "seed", "a whole number in [0, 2^31)")
+        if self.phases and (total := sum(phase.epochs for phase in self.phases)) != self.training.epochs:
+            raise ConfigError(
+                f"training.epochs: got {self.training.epochs}; allowed is {total}, what the phases add up to"
+            )
+
+    @property
+    def plan(self) -> tuple[PhaseConfig, ...]:
+        """The phases, with every field that they leave to the experiment filled in."""
+        phases = self.phases or (PhaseConfig("train", self.training.epochs),)
+        optimizer = self.optimizer
+
+        def filled(phase: PhaseConfig) -> PhaseConfig:
+            return dataclasses.replace(
+                phase,
+                lr=optimizer.lr if phase.lr is None else phase.lr,
+                weight_decay=optimizer.weight_decay if phase.weight_decay is None else phase.weight_decay,
+                input_size=self.data.input_size if phase.input_size is None else phase.input_size,
+                loss=self.loss if phase.loss is None else phase.loss,
+            )
+
+        return tuple(filled(phase) for phase in phases)
 
 
 # ----------------------------------------------------------------------------- reading and writing
@@ -311,9 +413,9 @@ def override(config: T, overrides: Iterable[str]) -> T:
             if not isinstance(target.get(section), dict):
                 raise ConfigError(unknown(f"field {'.'.join(sections[: depth + 1])}", section, target))
             target = target[section]
-        if sections[-1:] != ["options"] and last not in target:
+        if sections[-1:] not in (["options"], ["terms"]) and last not in target:
             raise ConfigError(unknown(f"field {name}", last, target))
-        if isinstance(target.get(last), dict) and last != "options":
+        if isinstance(target.get(last), dict) and last not in ("options", "terms"):
             inner = ", ".join(f"{name}.{key}" for key in target[last])
             raise ConfigError(f"{name}: this is a section; allowed are its fields {inner}")
         try:
