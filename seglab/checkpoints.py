@@ -1,9 +1,9 @@
-"""Checkpoints: training state and weights on disk, of which the newest undamaged one is always found.
+"""Training state and weights on disk, of which the newest undamaged state is always found.
 
-A file is written under a temporary name, flushed to the disk and renamed, and carries the digest of its
-content in its name: `<kind>-<step>-<digest>.pt`. So a kill at any instant leaves the old file or the new
-one, and damage is noticed before anything is loaded. The content is tensors, numbers, strings, lists and
-dicts only (`weights_only`): a checkpoint cannot run code.
+A file is written under a temporary name, flushed to the disk and renamed, and a state carries the digest of
+its content in its name: `step-<step>-<digest>.pt`. So a kill at any instant leaves the old file or the new
+one, and damage is noticed before anything is loaded. A state holds tensors, numbers, strings, lists and dicts
+only (`weights_only`), and weights are safetensors: neither can run code.
 """
 
 from __future__ import annotations
@@ -16,64 +16,126 @@ import re
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
 
-from seglab.errors import CheckpointError
+from seglab.errors import CheckpointError, DiskError
 from seglab.runs import write_bytes
 
-_NAME = re.compile(r"(?P<kind>last|best)-(?P<step>\d{8})-(?P<digest>[0-9a-f]{16})\.pt")
+WEIGHTS = "weights.safetensors"
+KEEP = 2  # one may be damaged
+_NAME = re.compile(r"step-(?P<step>\d{8})-(?P<digest>[0-9a-f]{16})\.pt")
 
 
-def save(folder: Path, kind: str, step: int, state: dict[str, Any], keep: int) -> Path:
-    """Writes a checkpoint and then removes the older ones of its kind but `keep`.
+def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
+    """Writes a checkpoint and then removes the older ones but `KEEP`.
 
     Args:
         folder: The run's checkpoint folder; made where it is missing.
-        kind: `last` (everything needed to go on) or `best` (weights alone).
         step: Optimizer steps done; orders the files.
         state: What `load_newest` gives back.
-        keep: Number of files of this kind that stay.
 
     Returns:
         The file's path.
+
+    Raises:
+        DiskError: If it cannot be written; the checkpoints before it are intact.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
-    for rest in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
-        rest.unlink(missing_ok=True)
-    path = folder / f"{kind}-{step:08d}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
-    write_bytes(path, content)
-    _sync_folder(folder)
-    for old in _files(folder, kind)[keep:]:
-        if old != path:
-            old.unlink(missing_ok=True)
+    path = folder / f"step-{step:08d}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for rest in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+            rest.unlink(missing_ok=True)
+        write_bytes(path, content)
+        _sync_folder(folder)
+        for old in _files(folder)[KEEP:]:
+            if old != path:
+                old.unlink(missing_ok=True)
+    except OSError as error:
+        raise DiskError(
+            f"{path}: cannot be written, {len(content)} bytes ({error.strerror or error}); the checkpoints "
+            "before it are intact"
+        ) from None
     return path
 
 
-def load_newest(folder: Path, kind: str) -> dict[str, Any]:
-    """Reads the newest undamaged checkpoint of a kind, onto the CPU.
+def exist(folder: Path) -> bool:
+    """Whether there is any checkpoint, damaged or not."""
+    return bool(_files(folder))
+
+
+def load_newest(folder: Path) -> tuple[dict[str, Any], list[Path]]:
+    """Reads the newest undamaged checkpoint, onto the CPU.
+
+    Returns:
+        Its state, and the newer files that are damaged.
 
     Raises:
         CheckpointError: If there is none, each one is damaged, or the content is not plain data.
     """
-    files = _files(folder, kind)
-    for path in files:
+    files = _files(folder)
+    for number, path in enumerate(files):
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest()[:16] != _NAME.fullmatch(path.name)["digest"]:
             continue
         try:
-            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         except pickle.UnpicklingError:
             raise CheckpointError(f"{path}: holds more than tensors and plain values; refused") from None
+        return state, files[:number]
     found = f"{len(files)} found, all damaged" if files else "none found"
-    raise CheckpointError(f"{folder}: no usable checkpoint of kind {kind!r} ({found})")
+    raise CheckpointError(f"{folder}: no usable checkpoint ({found})")
 
 
-def _files(folder: Path, kind: str) -> list[Path]:
-    """The checkpoints of a kind, newest first."""
-    names = [_NAME.fullmatch(path.name) for path in folder.glob(f"{kind}-*.pt")]
+def save_weights(folder: Path, model: nn.Module, dtype: torch.dtype | None = None) -> Path:
+    """Writes a network's weights and statistics as `weights.safetensors`.
+
+    Args:
+        folder: The run folder.
+        model: The network.
+        dtype: Number format of what is float32; None keeps it.
+
+    Raises:
+        DiskError: If it cannot be written.
+    """
+    weights = {
+        name: (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor).contiguous().cpu()
+        for name, tensor in model.state_dict().items()
+    }
+    path = folder / WEIGHTS
+    try:
+        write_bytes(path, safetensors.torch.save(weights))
+    except OSError as error:
+        raise DiskError(f"{path}: cannot be written ({error.strerror or error})") from None
+    return path
+
+
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights of a run: those it ended with, or, while it has not ended, its newest checkpoint's.
+
+    Raises:
+        CheckpointError: If there are none, or they are damaged.
+    """
+    path = folder / WEIGHTS
+    if not path.exists():
+        if not exist(folder / "checkpoints"):
+            raise CheckpointError(f"{folder}: no weights; allowed is a run with {WEIGHTS} or checkpoints/")
+        return load_newest(folder / "checkpoints")[0]["weights"]
+    try:
+        weights = safetensors.torch.load(path.read_bytes())
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: damaged ({error})") from None
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+
+
+def _files(folder: Path) -> list[Path]:
+    """The checkpoints, newest first."""
+    names = [_NAME.fullmatch(path.name) for path in folder.glob("step-*.pt")]
     return [folder / m.string for m in sorted(filter(None, names), key=lambda m: m["step"], reverse=True)]
 
 

@@ -21,8 +21,14 @@ class DataError(SeglabError):
     exit_code = 6
 
 
+class DiskError(SeglabError):
+    """A file that cannot be written; what was there before is intact."""
+
+    exit_code = 4
+
+
 class RunError(SeglabError):
-    """A run folder that exists already, or one that lacks what is asked of it."""
+    """A run folder that exists already, is in use, or lacks what is asked of it."""
 
     exit_code = 5
 

@@ -17,12 +17,14 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 
 import seglab
 from seglab.config import Experiment, config_hash, read_yaml, to_yaml
@@ -68,6 +70,29 @@ def _exists(folder: Path) -> RunError:
         f"{folder}: this run exists already, and runs are never overwritten; allowed are another folder "
         "(--out), another --seed or name=, or --resume"
     )
+
+
+@contextmanager
+def claimed(folder: Path, experiment: Experiment, resume: bool) -> Iterator[None]:
+    """Makes a new run's folder, or takes an existing one, and keeps every other training out of it.
+
+    The system drops the lock when the process ends, in whatever way.
+
+    Raises:
+        RunError: If a new run's folder exists, or another process has the folder.
+    """
+    if not resume:
+        create(folder, experiment)
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    lock = FileLock(folder / "checkpoints" / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(f"{folder}: another training is at work in it; allowed is to wait for its end") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def create(folder: Path | str, experiment: Experiment) -> Path:

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"seglab: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
         return 4
-    except KeyboardInterrupt:
-        print("seglab: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        print(f"seglab: {stop or 'interrupted'}", file=sys.stderr)
+        return getattr(stop, "exit_code", 130)
     return 0

@@ -91,14 +91,14 @@ def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
         CheckpointError: If it holds no usable weights, or those of another network.
     """
     experiment = runs.read_experiment(folder)
-    state = checkpoints.load_newest(Path(folder) / "checkpoints", experiment.training.select)
+    weights = checkpoints.load_weights(Path(folder))
     execution = Execution(resolve_device(device))
     if execution.device.type == "cpu" and (Path(folder) / "summary.json").is_file():
         # As it was scored after its training, if that was here: other formats round otherwise.
         trained = runs.read_summary(folder)["provenance"]
         if trained["device"] == "cpu":
             execution = Execution(execution.device, trained["precision"], trained["memory_format"])
-    return build_predictor(experiment, state["weights"], execution, folder)
+    return build_predictor(experiment, weights, execution, folder)
 
 
 def build_predictor(

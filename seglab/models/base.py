@@ -84,6 +84,10 @@ class SegmentationModel(nn.Module):
         """As `native_logits`, with the auxiliary logits at whatever stride their heads have."""
         raise NotImplementedError
 
+    def native_aux_logits(self, image: Tensor) -> list[Tensor]:
+        """The auxiliary logits alone, at whatever stride their heads have."""
+        return self.native_logits_with_aux(image)[1]
+
     def forward(self, image: Tensor) -> Tensor:
         """Scores every pixel for every class.
 
@@ -110,13 +114,26 @@ class SegmentationModel(nn.Module):
         Raises:
             ConfigError: If the network has no auxiliary head.
         """
-        if not self.has_aux:
-            raise ConfigError(f"{type(self).__name__} has no auxiliary head; call the model itself")
+        self._check_aux()
         padded = self._pad(image)
         logits, aux = self.native_logits_with_aux(padded)
         return self._to_image_size(logits, image, padded), [
             self._to_image_size(one, image, padded) for one in aux
         ]
+
+    def forward_aux(self, image: Tensor) -> list[Tensor]:
+        """The auxiliary logits (N, K, H, W) alone, without what only the network's own answer needs.
+
+        Raises:
+            ConfigError: If the network has no auxiliary head.
+        """
+        self._check_aux()
+        padded = self._pad(image)
+        return [self._to_image_size(one, image, padded) for one in self.native_aux_logits(padded)]
+
+    def _check_aux(self) -> None:
+        if not self.has_aux:
+            raise ConfigError(f"{type(self).__name__} has no auxiliary head; call the model itself")
 
     def _pad(self, image: Tensor) -> Tensor:
         if image.ndim != 4 or image.shape[1] != 3:

@@ -122,6 +122,9 @@ class ERFNet(SegmentationModel):
         feature = self.encoder(image)  # 1/8
         return self.head(self.decoder(feature)), [self.aux_head(feature)]
 
+    def native_aux_logits(self, image: Tensor) -> list[Tensor]:
+        return [self.aux_head(self.encoder(image))]
+
 
 def erfnet(num_classes: int, *, aux_head: bool = True) -> ERFNet:
     """Builds ERFNet. Weights start as torch's convolutions do, as in the authors' own code.

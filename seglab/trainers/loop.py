@@ -1,42 +1,45 @@
 """The training loop: from an Experiment to a finished run folder, in the order in which things happen.
 
 One code path serves the CPU, a GPU and several processes under `torchrun`. All randomness is a function of
-the seed and of the epoch or step, so a resumed run ends with the weights of an uninterrupted one.
+the seed and of the epoch or step, so a run that is killed at any instant and resumed ends with the weights of
+an uninterrupted one.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+import os
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from seglab import checkpoints, metrics, runs
-from seglab.analysis.complexity import model_complexity
+from seglab import checkpoints, runs
 from seglab.config import Experiment, config_hash
 from seglab.datasets import SegmentationDataset, create_dataset
 from seglab.datasets.cache import cached
 from seglab.datasets.loading import TrainingBatches, evaluation_samples
 from seglab.datasets.statistics import class_weights
-from seglab.errors import CheckpointError, DivergedError
+from seglab.errors import CheckpointError, ConfigError, DataError, DivergedError
 from seglab.evaluation.confusion import count_confusion
 from seglab.evaluation.execution import Execution, choose_execution
 from seglab.evaluation.inference import Predictor
 from seglab.models import create_model
+from seglab.models.base import SegmentationModel
+from seglab.trainers import record
+from seglab.trainers.interruption import Interrupted, StopRequest
 from seglab.trainers.learner import Learner
-from seglab.trainers.objectives import CrossEntropy
+from seglab.trainers.objectives import Objective
 from seglab.trainers.observers import Observer, Progress, TensorBoard
+from seglab.trainers.phases import Timetable, check_plan
 from seglab.trainers.processes import Processes, join_processes
-
-# Steps between two looks at the loss: each look waits for the device.
-READ_LOSS_EVERY = 10
 
 
 def train(
@@ -58,114 +61,336 @@ def train(
         The summary, as in `summary.json`.
 
     Raises:
-        ConfigError, DataError: If the experiment or its data cannot be used; nothing is written then.
-        RunError: If the folder exists, or, with `resume`, is missing, finished or of another experiment.
-        DivergedError: If the loss became NaN or infinite.
+        ConfigError, DataError: If the experiment or its data cannot be used; nothing is written then. A
+            picture that turns out damaged in mid-epoch is a DataError, too; the state before it is saved.
+        RunError: If the folder exists; or, with `resume`, is missing, finished or of another experiment; or if
+            another training is at work in it.
+        DivergedError: If loss or gradient was not finite for too many steps in a row.
+        DiskError: If a file cannot be written; what was saved before is intact.
+        Interrupted: After Ctrl-C or SIGTERM, once the step is finished and saved.
     """
     folder = Path(folder) if folder is not None else runs.default_folder(experiment)
     runs.check_folder(folder, experiment, resume)
-    data, training = experiment.data, experiment.training
-    processes = join_processes(training.device)
+    processes = join_processes(experiment.training.device)
     observers = list(observers) if processes.is_main else []
+    try:
+        with _kernels(experiment, processes.device):
+            training = Training(experiment, folder, processes, observers)
+            claim = runs.claimed(folder, experiment, resume) if processes.is_main else nullcontext()
+            with claim, StopRequest() as stop:
+                return training.run(resume, stop)
+    finally:
+        processes.leave()
 
-    # ---- data: opened, and found to be there, before anything is written
-    # by one process first, so that only one decodes
-    for turn in (True, False):
-        if processes.is_main is turn:
-            sets = {split: _open_split(experiment, split) for split in _splits(experiment)}
-        processes.barrier()
-    train_set = sets[data.train_split]
-    labels = train_set.labels
-    batches = TrainingBatches(
-        train_set,
-        data,
-        experiment.augment,
-        training.batch_size,
-        experiment.seed,
-        rank=processes.rank,
-        world_size=processes.world_size,
-        device_type=processes.device.type,
-    )
 
-    # ---- network: built on the CPU, so that the seed gives the same weights on every device
-    torch.manual_seed(experiment.seed)
-    model = create_model(experiment.model.name, labels.num_classes, **experiment.model.options)
-    objective = CrossEntropy(experiment.loss, class_weights(experiment.loss.class_weights, train_set))
+class Training:
+    """A training that is ready to run: data opened, network built, nothing written yet.
 
-    def build_learner(model: nn.Module, execution: Execution, processes: Processes) -> Learner:
-        total_steps = training.epochs * len(batches)
-        return Learner(experiment, model, objective, execution, processes, total_steps)
+    Args:
+        experiment: What to do.
+        folder: The run folder.
+        processes: Those that train together.
+        observers: Told of the progress.
+    """
 
-    def say(text: str) -> None:
-        for observer in observers:
+    def __init__(
+        self, experiment: Experiment, folder: Path, processes: Processes, observers: list[Observer]
+    ) -> None:
+        self.experiment, self.folder = experiment, folder
+        self.processes, self.observers = processes, observers
+        data = experiment.data
+        names = dict.fromkeys([data.train_split, data.eval_split, *data.report_splits])
+        for turn in (True, False):  # by one process first, so that only one decodes
+            if processes.is_main is turn:
+                self.sets = {split: _open_split(experiment, split) for split in names}
+            processes.barrier()
+        self.train_set, self.labels = self.sets[data.train_split], self.sets[data.train_split].labels
+
+        # Built on the CPU, so that the seed gives the same weights on every device.
+        torch.manual_seed(experiment.seed)
+        self.model = _build_model(experiment, self.labels.num_classes, processes)
+        check_plan(experiment.plan, self.model, experiment.model)
+        self._made: dict[int, TrainingBatches] = {}
+        self.batches = self._batches(len(experiment.plan) - 1)
+        self.timetable = Timetable(experiment.plan, len(self.batches))
+        self.objectives = [
+            Objective(phase.loss, class_weights(phase.loss, self.train_set)) for phase in experiment.plan
+        ]
+
+    def run(self, resume: bool, stop: StopRequest) -> dict[str, Any]:
+        """Trains from the start or the newest checkpoint to the end; returns the summary."""
+        state = self._newest_checkpoint() if resume else None
+        learner = self._learner(self.model, self._execution(state), self.processes)
+        self.say(f"running on {learner.execution.describe()}")
+        # now, because files may change while the training runs
+        digests = {split: dataset.digest() for split, dataset in self.sets.items()}
+        provenance = record.provenance(learner, digests)
+        progress = Progress(self.experiment, self.folder, self.labels, len(self.batches))
+        if state is not None:
+            self._restore(state, learner, progress, provenance)
+        saver = _Saver(learner, progress, provenance, self.processes.is_main)
+        if self.experiment.training.tensorboard and self.processes.is_main:
+            self.observers.append(TensorBoard())
+
+        for observer in self.observers:
+            observer.start(progress)
+        try:
+            while progress.epoch < self.timetable.epochs:
+                phase = self.timetable.phase_of_epoch(progress.epoch)
+                if phase != learner.phase_number:
+                    learner.begin(phase)
+                progress.predict = self._predictor(learner)
+                self._train_epoch(learner, progress, saver, stop)
+                self._end_epoch(learner, progress, saver, stop)
+            return self._finish(learner, progress, saver, stop)
+        finally:
+            for observer in self.observers:
+                observer.end(progress)
+
+    # ------------------------------------------------------------------------------------- an epoch
+
+    def _train_epoch(self, learner: Learner, progress: Progress, saver: _Saver, stop: StopRequest) -> None:
+        """Trains to the end of the current epoch, from wherever in it the training stands."""
+        batches = self._batches(learner.phase_number)
+        before, seconds = time.perf_counter(), progress.seconds
+        try:
+            for batch in batches.epoch(progress.epoch, start=progress.batch):
+                progress.lr = learner.lr
+                loss = learner.step(batch)
+                progress.batch += 1
+                progress.step = learner.steps
+                if math.isfinite(loss):
+                    progress.loss = loss
+                    progress.losses.append(loss)
+                progress.seconds = seconds + time.perf_counter() - before
+                pictures = progress.batch * self.experiment.training.batch_size
+                progress.images_per_second = pictures / progress.seconds
+                for observer in self.observers:
+                    observer.step(progress)
+                if learner.skipped_in_a_row >= self.experiment.training.max_bad_steps:
+                    raise self._diverged(loss, progress)
+                stopping, due = self.processes.any(bool(stop), saver.due())
+                if stopping:
+                    raise self._interrupted(saver, stop)
+                if due:
+                    saver.save()
+        except DataError:
+            saver.save()  # the steps up to the picture that cannot be read
+            raise
+
+    def _end_epoch(self, learner: Learner, progress: Progress, saver: _Saver, stop: StopRequest) -> None:
+        """Scores the epoch and writes it down."""
+        started, training = time.perf_counter(), self.experiment.training
+        learner.share_buffers()
+        due = (progress.epoch + 1) % training.evaluate_every == 0 or progress.epoch + 1 == self.timetable.epochs
+        try:
+            progress.confusion = self._evaluate(learner, self.experiment.data.eval_split, stop) if due else None
+        except _Stopped:
+            raise self._interrupted(saver, stop) from None
+        progress.epoch += 1
+        progress.seconds += time.perf_counter() - started
+        progress.history.append(record.history_row(progress, learner.phase.name, learner.skipped))
+        if training.select == "best" and due and record.best_epoch(progress.history) == progress.epoch:
+            weights = {name: tensor.clone() for name, tensor in learner.evaluated.state_dict().items()}
+            progress.best = {"epoch": progress.epoch, "weights": weights}
+        progress.batch, progress.losses, progress.seconds = 0, [], 0.0
+        if self.processes.is_main:
+            runs.write_history(self.folder, progress.history)
+        for observer in self.observers:
+            observer.epoch(progress)
+        if saver.due() or progress.epoch == self.timetable.epochs:
+            saver.save()
+
+    def _finish(
+        self, learner: Learner, progress: Progress, saver: _Saver, stop: StopRequest
+    ) -> dict[str, Any]:
+        """Scores the selected weights on every split that is to be reported, and writes the results."""
+        selected = progress.epoch
+        if progress.best is not None:
+            selected = progress.best["epoch"]
+            learner.evaluated.load_state_dict(progress.best["weights"])
+        try:
+            confusions = {
+                split: self._evaluate(learner, split, stop) for split in self.experiment.data.report_splits
+            }
+        except _Stopped:
+            raise self._interrupted(None, stop) from None
+        size = self.train_set.read_mask(0).shape
+        summary = record.summary(self.experiment, progress, selected, confusions, size)
+        summary["provenance"] = saver.provenance
+        if self.processes.is_main:
+            checkpoints.save_weights(self.folder, learner.evaluated)
+            for split, confusion in confusions.items():
+                runs.write_confusion(self.folder, split, confusion, self.labels.classes)
+            runs.write_summary(self.folder, summary)
+        return summary
+
+    def _evaluate(self, learner: Learner, split: str, stop: StopRequest) -> np.ndarray:
+        """The confusion matrix over a split, each picture counted once by one of the processes."""
+        dataset, processes = self.sets[split], self.processes
+
+        def samples() -> Iterator[tuple]:
+            for sample in evaluation_samples(dataset, processes.rank, processes.world_size):
+                if stop:
+                    raise _Stopped
+                yield sample
+
+        confusion = count_confusion(
+            learner.scored, samples(), self.labels.num_classes, learner.execution, self.experiment.data
+        )
+        return processes.sum(confusion).cpu().numpy()
+
+    # ------------------------------------------------------------------------------ parts of a training
+
+    def say(self, text: str) -> None:
+        """Tells the observers."""
+        for observer in self.observers:
             observer.message(text)
 
-    state = _checkpoint(folder, experiment) if resume else None
-    if state is not None:
-        execution = Execution(processes.device, **state["execution"])
-    else:
-        execution = _choose_execution(experiment, model, build_learner, batches, processes, say)
-    say(f"running on {execution.describe()}")
-    learner = build_learner(model, execution, processes)
-    # now, because files may change while the training runs
-    provenance = _provenance(learner, {split: dataset.digest() for split, dataset in sets.items()})
+    def _batches(self, phase: int) -> TrainingBatches:
+        experiment, processes = self.experiment, self.processes
+        if phase not in self._made:
+            self._made.clear()  # and with it the loader processes of the phase before
+            self._made[phase] = TrainingBatches(
+                self.train_set,
+                replace(experiment.data, input_size=experiment.plan[phase].input_size),
+                experiment.augment,
+                experiment.training.batch_size,
+                experiment.seed,
+                rank=processes.rank,
+                world_size=processes.world_size,
+                device_type=processes.device.type,
+            )
+        return self._made[phase]
 
-    # ---- the run folder: new, or continued from its newest checkpoint
-    predictor = Predictor(learner.evaluated, execution, data, labels)
-    progress = Progress(experiment, folder, labels, len(batches), predictor)
-    if training.tensorboard and processes.is_main:
-        observers.append(TensorBoard())
-    if state is not None:
+    def _learner(
+        self, model: SegmentationModel, execution: Execution, processes: Processes, first_step: int = 0
+    ) -> Learner:
+        return Learner(
+            self.experiment, model, self.objectives, execution, processes, self.timetable, first_step
+        )
+
+    def _predictor(self, learner: Learner) -> Predictor:
+        return Predictor(learner.scored, learner.execution, self.experiment.data, self.labels)
+
+    def _execution(self, state: dict[str, Any] | None) -> Execution:
+        """Device and number format: a resumed run's own, or the experiment's.
+
+        `auto` is resolved by timing real steps of the last phase on copies of the network; rank 0 decides for
+        all processes.
+        """
+        processes, experiment = self.processes, self.experiment
+        if state is not None:
+            return Execution(processes.device, **state["execution"])
+        chosen: list[Any] = [None]
+        if processes.is_main:
+            alone = Processes(processes.device)
+            batch = next(self.batches.epoch(0))
+            first_step = self.timetable.first_step(len(experiment.plan) - 1)
+            learners: dict[Execution, Learner] = {}
+
+            def step(execution: Execution) -> None:
+                if execution not in learners:
+                    learners.clear()  # one copy at a time
+                    learners[execution] = self._learner(
+                        copy.deepcopy(self.model), execution, alone, first_step
+                    )
+                learners[execution].step(batch)
+
+            shape = tuple(batch["mask"].shape)
+            chosen = [
+                choose_execution(alone.device, experiment.training, experiment.model, shape, step, self.say)
+            ]
+        if processes.world_size > 1:
+            torch.distributed.broadcast_object_list(chosen, src=0)
+        return replace(chosen[0], device=processes.device)
+
+    # --------------------------------------------------------------------------------- stop and go on
+
+    def _newest_checkpoint(self) -> dict[str, Any] | None:
+        """The newest usable checkpoint of a run that is to be resumed; None if it was stopped before its first."""
+        folder = self.folder / "checkpoints"
+        if not checkpoints.exist(folder):
+            return None
+        state, damaged = checkpoints.load_newest(folder)
+        for path in damaged:
+            self.say(f"{path} is damaged; going on from the checkpoint before it")
+        if state["config_hash"] != config_hash(self.experiment):
+            raise CheckpointError(f"{self.folder}: the newest checkpoint is of another experiment than config.yaml")
+        return state
+
+    def _restore(
+        self, state: dict[str, Any], learner: Learner, progress: Progress, provenance: dict[str, Any]
+    ) -> None:
         learner.load_state_dict(state)
-        progress.epoch, progress.step, progress.history = state["epoch"], state["steps"], state["history"]
-        for change in _changes(state["provenance"], provenance):
-            say(f"another {change} than before the stop: the result may differ from an uninterrupted run's")
-        stops = state["provenance"].get("resumed_after_epochs", [])
-        provenance["resumed_after_epochs"] = [*stops, progress.epoch]
-        say(f"resumed after epoch {progress.epoch}")
-    if processes.is_main and not resume:
-        runs.create(folder, experiment)
+        for name in _Saver.PROGRESS:
+            setattr(progress, name, state[name])
+        progress.step = learner.steps
+        for change in record.changes(state["provenance"], provenance):
+            self.say(f"another {change} than before the stop: the result may differ from an uninterrupted run's")
+        stops = state["provenance"].get("resumed_at_steps", [])
+        provenance["resumed_at_steps"] = [*stops, progress.step]
+        self.say(f"resumed after step {progress.step}, in epoch {progress.epoch + 1}")
+        if self.processes.is_main:
+            runs.write_history(self.folder, progress.history)  # rows after the checkpoint are made again
 
-    # ---- epochs
-    for observer in observers:
-        observer.start(progress)
-    try:
-        while progress.epoch < training.epochs:
-            started = time.perf_counter()
-            loss = _train_epoch(learner, batches, progress, observers)
-            learner.share_buffers()
-            progress.epoch += 1
-            due = progress.epoch % training.evaluate_every == 0 or progress.epoch == training.epochs
-            progress.confusion = _evaluate(learner, sets[data.eval_split]) if due else None
-            progress.history.append(_history_row(progress, loss, time.perf_counter() - started))
-            if processes.is_main:
-                _save(learner, progress, provenance)
-                runs.write_history(folder, progress.history)
-            for observer in observers:
-                observer.epoch(progress)
-    finally:
-        for observer in observers:
-            observer.end(progress)
+    def _interrupted(self, saver: _Saver | None, stop: StopRequest) -> Interrupted:
+        if saver is not None:
+            saver.save()
+        # The other processes may have been told by this one.
+        return Interrupted(
+            f"stopped and saved; to go on: seglab train --resume {self.folder}", stop.number or signal.SIGTERM
+        )
 
-    # ---- scores of the selected weights, on every split that is to be reported
-    if training.select == "best":
-        processes.barrier()  # until rank 0 has written it
-        best = checkpoints.load_newest(folder / "checkpoints", "best")
-        learner.evaluated.load_state_dict(best["weights"])
-    confusions = {split: _evaluate(learner, sets[split]) for split in data.report_splits}
-    summary = _summary(learner, progress, confusions, train_set.read_mask(0).shape)
-    summary["provenance"] = provenance
-    if processes.is_main:
-        for split, confusion in confusions.items():
-            runs.write_confusion(folder, split, confusion, labels.classes)
-        runs.write_summary(folder, summary)
-    processes.leave()
-    return summary
+    def _diverged(self, loss: float, progress: Progress) -> DivergedError:
+        return DivergedError(
+            f"{self.folder}: loss or gradient was not finite for {self.experiment.training.max_bad_steps} steps "
+            f"in a row, the last loss {loss} at step {progress.step}, in epoch {progress.epoch + 1}; the last "
+            "checkpoint before is intact. A smaller optimizer.lr or training.clip_norm=1 may help"
+        )
 
 
-def _splits(experiment: Experiment) -> list[str]:
-    data = experiment.data
-    return list(dict.fromkeys([data.train_split, data.eval_split, *data.report_splits]))
+class _Stopped(Exception):
+    """A signal came during an evaluation."""
+
+
+class _Saver:
+    """Writes checkpoints of a training: now and then, and when it is asked to.
+
+    Args:
+        learner: Weights, optimizer and the rest that changes with a step.
+        progress: Where in the run that is.
+        provenance: How it was made.
+        is_main: Whether this process is the one that writes.
+    """
+
+    # What a checkpoint holds of the progress.
+    PROGRESS = ("epoch", "batch", "losses", "seconds", "history", "best")
+
+    def __init__(
+        self, learner: Learner, progress: Progress, provenance: dict[str, Any], is_main: bool
+    ) -> None:
+        self.learner, self.progress, self.provenance, self.is_main = learner, progress, provenance, is_main
+        self.saved = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the last checkpoint is old enough for another one."""
+        return self.is_main and time.monotonic() - self.saved >= self.progress.experiment.training.save_every_s
+
+    def save(self) -> None:
+        """Writes a checkpoint."""
+        if not self.is_main:
+            return
+        execution = self.learner.execution
+        state = {
+            "config_hash": config_hash(self.progress.experiment),
+            "execution": {"precision": execution.precision, "memory_format": execution.memory_format},
+            "provenance": self.provenance,
+            **{name: getattr(self.progress, name) for name in self.PROGRESS},
+            **self.learner.state_dict(),
+        }
+        checkpoints.save(self.progress.folder / "checkpoints", self.learner.steps, state)
+        self.saved = time.monotonic()
 
 
 def _open_split(experiment: Experiment, split: str) -> SegmentationDataset:
@@ -173,166 +398,30 @@ def _open_split(experiment: Experiment, split: str) -> SegmentationDataset:
     return cached(dataset, experiment.data.cache_gib)
 
 
-def _choose_execution(
-    experiment: Experiment,
-    model: nn.Module,
-    build_learner: Callable[[nn.Module, Execution, Processes], Learner],
-    batches: TrainingBatches,
-    processes: Processes,
-    say: Callable[[str], None],
-) -> Execution:
-    """Resolves `auto` by timing real steps on copies of the network; rank 0 decides for all processes."""
-    chosen: list[Any] = [None]
-    if processes.is_main:
-        alone = Processes(processes.device)
-        batch = next(batches.epoch(0))
-        learners: dict[Execution, Learner] = {}
-
-        def step(execution: Execution) -> None:
-            if execution not in learners:
-                learners.clear()  # one copy at a time
-                learners[execution] = build_learner(copy.deepcopy(model), execution, alone)
-            learners[execution].step(batch)
-
-        shape = tuple(batch["mask"].shape)
-        chosen = [choose_execution(alone.device, experiment.training, experiment.model, shape, step, say)]
-    if processes.world_size > 1:
-        torch.distributed.broadcast_object_list(chosen, src=0)
-    return replace(chosen[0], device=processes.device)
+def _build_model(experiment: Experiment, num_classes: int, processes: Processes) -> SegmentationModel:
+    model = create_model(experiment.model.name, num_classes, **experiment.model.options)
+    if experiment.training.sync_batchnorm:
+        if processes.device.type != "cuda":
+            raise ConfigError(
+                f"training.sync_batchnorm: got true on {processes.device.type}; allowed is it on CUDA alone"
+            )
+        model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return model
 
 
-def _train_epoch(
-    learner: Learner, batches: TrainingBatches, progress: Progress, observers: Sequence[Observer]
-) -> float:
-    """Trains for one epoch and returns the mean loss of its steps."""
-    losses: list[Tensor] = []
-    started = time.perf_counter()
-    for batch in batches.epoch(progress.epoch):
-        progress.lr = learner.lr
-        losses.append(learner.step(batch))
-        progress.step = learner.steps
-        if learner.steps % READ_LOSS_EVERY == 0 or len(losses) == 1:
-            progress.loss = _finite(losses[-1], progress)
-        pictures = len(losses) * learner.experiment.training.batch_size
-        progress.images_per_second = pictures / (time.perf_counter() - started)
-        for observer in observers:
-            observer.step(progress)
-    return _finite(torch.stack(losses).mean(), progress)
-
-
-def _finite(loss: Tensor, progress: Progress) -> float:
-    """Reads a loss, and stops the training if it is no number."""
-    value = float(loss)
-    if not math.isfinite(value):
-        raise DivergedError(
-            f"{progress.folder}: the loss became {value} by step {progress.step}, in epoch "
-            f"{progress.epoch + 1}; the checkpoints of the epochs before are intact. A smaller optimizer.lr "
-            "or training.clip_norm=1 may help"
-        )
-    return value
-
-
-def _evaluate(learner: Learner, dataset: SegmentationDataset) -> np.ndarray:
-    """The confusion matrix over a split, each picture counted once by one of the processes."""
-    processes, config = learner.processes, learner.experiment
-    samples = evaluation_samples(dataset, processes.rank, processes.world_size)
-    confusion = count_confusion(
-        learner.evaluated, samples, dataset.labels.num_classes, learner.execution, config.data
-    )
-    return processes.sum(confusion).cpu().numpy()
-
-
-def _history_row(progress: Progress, loss: float, seconds: float) -> dict[str, Any]:
-    confusion = progress.confusion
-    return {
-        "epoch": progress.epoch,
-        "step": progress.step,
-        "lr": progress.lr,
-        "loss": loss,
-        "mean_iou": None if confusion is None else metrics.mean_iou(confusion),
-        "pixel_accuracy": None if confusion is None else metrics.pixel_accuracy(confusion),
-        "images_per_second": round(progress.images_per_second, 3),
-        "seconds": round(seconds, 3),
-    }
-
-
-def _save(learner: Learner, progress: Progress, provenance: dict[str, Any]) -> None:
-    """Writes the `last` checkpoint, and the `best` one unless an earlier epoch scored higher."""
-    folder = progress.folder / "checkpoints"
-    state = {"config_hash": config_hash(progress.experiment), "epoch": progress.epoch, **learner.state_dict()}
-    scores = [row["mean_iou"] for row in progress.history if row["mean_iou"] is not None]
-    if progress.confusion is not None and not scores[-1] < max(scores):
-        best = {key: state[key] for key in ("config_hash", "epoch", "weights")}
-        checkpoints.save(folder, "best", progress.step, best, keep=1)
-    execution = {"precision": learner.execution.precision, "memory_format": learner.execution.memory_format}
-    last = {**state, "history": progress.history, "execution": execution, "provenance": provenance}
-    checkpoints.save(folder, "last", progress.step, last, keep=2)
-
-
-def _checkpoint(folder: Path, experiment: Experiment) -> dict[str, Any] | None:
-    """The newest checkpoint of a run that is to be resumed; None if it was stopped before its first."""
-    if not any((folder / "checkpoints").glob("last-*.pt")):
-        return None
-    state = checkpoints.load_newest(folder / "checkpoints", "last")
-    if state["config_hash"] != config_hash(experiment):
-        raise CheckpointError(f"{folder}: the newest checkpoint is of another experiment than config.yaml")
-    return state
-
-
-def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What bears on the result and differs between two sessions of a run."""
-    names = ("code_revision", "versions", "processor", "device", "threads", "processes", "data_digests")
-    return [name.replace("_", " ") for name in names if before[name] != now[name]]
-
-
-def _summary(
-    learner: Learner,
-    progress: Progress,
-    confusions: dict[str, np.ndarray],
-    picture_size: tuple[int, int],
-) -> dict[str, Any]:
-    """What `summary.json` holds, but for the provenance."""
-    experiment, history = learner.experiment, progress.history
-    scored = [row for row in history if row["mean_iou"] is not None]
-    best = max(scored, key=lambda row: (row["mean_iou"], row["epoch"]))
-    speeds = [row["images_per_second"] for row in history]
-    return {
-        "scores": {
-            split: {
-                "mean_iou": metrics.mean_iou(confusion),
-                "classes": metrics.scored_classes(confusion),
-                "pixel_accuracy": metrics.pixel_accuracy(confusion),
-            }
-            for split, confusion in confusions.items()
-        },
-        "selected_epoch": (best if experiment.training.select == "best" else history[-1])["epoch"],
-        "best_epoch": best["epoch"],
-        "cost": _cost(experiment, progress.labels.num_classes, picture_size),
-        "time": {
-            "seconds": round(sum(row["seconds"] for row in history), 1),
-            "images_per_second": float(np.median(speeds)),
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        },
-    }
-
-
-def _cost(experiment: Experiment, num_classes: int, picture_size: tuple[int, int]) -> dict[str, Any]:
-    """Parameters, and multiply-adds for a whole picture as the network sees it."""
-    size = experiment.data.input_size or picture_size
-    cost = model_complexity(experiment.model.name, num_classes, size, **experiment.model.options)
-    return {"params": cost.params, "macs": cost.macs, "input_size": list(size)}
-
-
-def _provenance(learner: Learner, data_digests: dict[str, str]) -> dict[str, Any]:
-    execution = learner.execution
-    cuda = execution.device.type == "cuda"
-    return runs.provenance(
-        learner.experiment,
-        code_revision=runs.code_revision(),
-        data_digests=data_digests,
-        device=torch.cuda.get_device_name(execution.device) if cuda else "cpu",
-        precision=execution.precision,
-        memory_format=execution.memory_format,
-        threads=torch.get_num_threads(),
-        processes=learner.processes.world_size,
-    )
+@contextmanager
+def _kernels(experiment: Experiment, device: torch.device) -> Iterator[None]:
+    """Lets CUDA choose its kernels: the fastest for the sizes at hand, or deterministic ones alone."""
+    if device.type != "cuda":
+        yield
+        return
+    deterministic = experiment.training.deterministic
+    before = torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or cuBLAS refuses to be deterministic
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.use_deterministic_algorithms(deterministic)
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before[0]
+        torch.use_deterministic_algorithms(before[1])

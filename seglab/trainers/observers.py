@@ -25,28 +25,37 @@ class Progress:
         folder: Its run folder.
         labels: The classes.
         steps_per_epoch: Optimizer steps in an epoch.
+        predict: Predicts one picture (uint8 (H,W,3)) with the current weights, uint8 (H,W) of train ids; set
+            before each epoch.
         epoch: Epochs done.
+        batch: Batches done of the current epoch.
         step: Optimizer steps done.
-        loss: Loss of the last step that was read, NaN before.
+        losses: Loss of each step of the current epoch that was not left out.
+        seconds: Time spent on the current epoch.
+        loss: Loss of the last step that was not left out, NaN before.
         lr: Learning rate of the last step.
         images_per_second: Training speed of the current epoch.
         history: One row per finished epoch, as in `history.csv`.
         confusion: Confusion matrix of the last evaluation, int64 (K,K), or None.
-        predict: Predicts one picture (uint8 (H,W,3)) with the current weights, uint8 (H,W) of train ids.
+        best: Number and weights of the epoch with the best score, where that is to be selected.
     """
 
     experiment: Experiment
     folder: Path
     labels: LabelSpace
     steps_per_epoch: int
-    predict: Callable[[np.ndarray], np.ndarray]
+    predict: Callable[[np.ndarray], np.ndarray] | None = None
     epoch: int = 0
+    batch: int = 0
     step: int = 0
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
     loss: float = float("nan")
     lr: float = float("nan")
     images_per_second: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
     confusion: np.ndarray | None = None
+    best: dict[str, Any] | None = None
 
 
 class Observer:

@@ -9,22 +9,24 @@ from torch.optim.swa_utils import AveragedModel
 from seglab.config import OptimizerConfig
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """The optimizer over all parameters that are trained.
+def build_optimizer(
+    model: nn.Module, config: OptimizerConfig, lr: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """The optimizer over all parameters that are trained, with a phase's rate and decay.
 
     Weight decay acts on the weights of convolutions alone: on biases and normalisation scales it only
     shrinks what has no scale to regularise (He et al. 2019, arXiv 1812.01187, section 3.1).
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
     if config.name == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, fused=True)
+        return torch.optim.SGD(groups, lr=lr, momentum=config.momentum, fused=True)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.name]
-    return kind(groups, lr=config.lr, betas=(config.momentum, 0.999), fused=True)
+    return kind(groups, lr=lr, betas=(config.momentum, 0.999), fused=True)
 
 
 def moving_average(model: nn.Module, decay: float) -> AveragedModel:

@@ -38,12 +38,23 @@ class Processes:
             dist.all_reduce(tensor)
         return tensor
 
-    def wrap(self, model: nn.Module) -> nn.Module:
-        """The network as the training step calls it: gradients are averaged over the processes."""
+    def wrap(self, model: nn.Module, some_unused: bool = False) -> nn.Module:
+        """The network as the training step calls it: gradients are averaged over the processes.
+
+        Args:
+            model: On this process's device.
+            some_unused: Whether parameters that learn may take no part in a step; finding out costs time.
+        """
         if self.world_size == 1:
             return model
         devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=devices)
+        return DistributedDataParallel(model, device_ids=devices, find_unused_parameters=some_unused)
+
+    def any(self, *flags: bool) -> list[bool]:
+        """Whether each flag is raised on any process, so that all of them answer it after the same step."""
+        if self.world_size == 1:
+            return list(flags)
+        return [count > 0 for count in self.sum(torch.tensor(flags, device=self.device).int()).tolist()]
 
     def share_buffers(self, model: nn.Module) -> None:
         """Gives every process rank 0's buffers; normalisation statistics differ between processes else."""

@@ -14,13 +14,14 @@ from seglab.config import ScheduleConfig
 _RISE, _FIRST, _LAST = 0.3, 1 / 25, 1 / 25e4
 
 
-def lr_factor(schedule: ScheduleConfig, step: int, total_steps: int) -> float:
+def lr_factor(schedule: ScheduleConfig, step: int, total_steps: int, steps_per_epoch: int = 1) -> float:
     """The factor on the peak learning rate for one optimizer step.
 
     Args:
         schedule: Its kind and parameters.
         step: Number of steps done before this one, `0 .. total_steps-1`.
-        total_steps: Steps of the whole run.
+        total_steps: Steps of the whole phase.
+        steps_per_epoch: Steps for which the factor stays, where it changes per epoch.
 
     Returns:
         A factor in [0, 1]. `poly` begins at 1 and is not yet 0 at the last step, as in Chen et al. 2017
@@ -28,6 +29,8 @@ def lr_factor(schedule: ScheduleConfig, step: int, total_steps: int) -> float:
     """
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps
+    if schedule.per == "epoch":
+        step = max(schedule.warmup_steps, step - step % steps_per_epoch)
     t = (step - schedule.warmup_steps) / max(1, total_steps - schedule.warmup_steps)
     if schedule.name == "poly":
         return (1 - t) ** schedule.power

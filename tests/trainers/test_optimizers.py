@@ -11,7 +11,7 @@ from seglab.trainers.optimizers import build_optimizer, moving_average
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
 def test_only_weights_of_two_or_more_dimensions_decay(name):
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
-    optimizer = build_optimizer(model, OptimizerConfig(name, weight_decay=0.5))
+    optimizer = build_optimizer(model, OptimizerConfig(name), 0.1, weight_decay=0.5)
     decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
     assert {decays[id(p)] for p in model.parameters() if p.ndim > 1} == {0.5}
     assert {decays[id(p)] for p in model.parameters() if p.ndim == 1} == {0.0}
@@ -21,7 +21,7 @@ def test_only_weights_of_two_or_more_dimensions_decay(name):
 def test_frozen_parameters_are_left_out():
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     model[0].requires_grad_(False)
-    optimizer = build_optimizer(model, OptimizerConfig())
+    optimizer = build_optimizer(model, OptimizerConfig(), 0.1, weight_decay=0.0)
     assert sum(len(group["params"]) for group in optimizer.param_groups) == 2
 
 
