@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seglab.config import Experiment
 from seglab.evaluation.execution import Execution
-from seglab.trainers.objectives import CrossEntropy
+from seglab.trainers.objectives import Objective
 from seglab.trainers.optimizers import build_optimizer, moving_average
 from seglab.trainers.processes import Processes
 from seglab.trainers.schedules import lr_factor
@@ -32,7 +32,7 @@ class Learner:
         self,
         experiment: Experiment,
         model: nn.Module,
-        objective: CrossEntropy,
+        objective: Objective,
         execution: Execution,
         processes: Processes,
         total_steps: int,
@@ -66,8 +66,8 @@ class Learner:
     def step(self, batch: dict[str, Any]) -> Tensor:
         """Takes one optimizer step.
 
-        The loss of each part of the batch is divided by the weight of the labelled pixels of the *whole*
-        batch, over all parts and processes, so that sharing a batch out does not change its gradient.
+        The sums of each part of the batch are divided by the divisors of the *whole* batch, over all parts
+        and processes, so that sharing a batch out does not change its gradient.
 
         Args:
             batch: `image` uint8 (N,3,H,W) and `mask` uint8 (N,H,W).
@@ -82,16 +82,14 @@ class Learner:
         self.trained.train()
 
         mask = batch["mask"].to(self.execution.device, torch.int64, non_blocking=True)
-        divisor = self.processes.sum(self.objective.divisor(mask))
-        # A batch without a labelled pixel has the sum 0 and must not become 0 / 0.
-        divisor = divisor.clamp(min=torch.finfo(torch.float32).tiny)
+        divisors = self.processes.sum(self.objective.divisors(mask))
         total = torch.zeros((), device=self.execution.device)
         accumulation = self.experiment.training.accumulation
         for part, part_mask in zip(batch["image"].chunk(accumulation), mask.chunk(accumulation), strict=True):
             image = self.execution.image(part, self.experiment.data)
             with self.execution.autocast():
                 logits = self.trained(image)
-            loss = self.objective(logits, part_mask) / divisor
+            loss = self.objective.combine(self.objective(logits, part_mask), divisors)
             # Data-parallel training averages the gradients of the processes where their sum is wanted.
             self.scaler.scale(loss * self.processes.world_size).backward()
             total += loss.detach()

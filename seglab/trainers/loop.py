@@ -31,7 +31,7 @@ from seglab.evaluation.execution import Execution, choose_execution
 from seglab.evaluation.inference import Predictor
 from seglab.models import create_model
 from seglab.trainers.learner import Learner
-from seglab.trainers.objectives import CrossEntropy
+from seglab.trainers.objectives import Objective
 from seglab.trainers.observers import Observer, Progress, TensorBoard
 from seglab.trainers.processes import Processes, join_processes
 
@@ -90,7 +90,7 @@ def train(
     # ---- network: built on the CPU, so that the seed gives the same weights on every device
     torch.manual_seed(experiment.seed)
     model = create_model(experiment.model.name, labels.num_classes, **experiment.model.options)
-    objective = CrossEntropy(experiment.loss, class_weights(experiment.loss.class_weights, train_set))
+    objective = Objective(experiment.loss, class_weights(experiment.loss.class_weights, train_set))
 
     def build_learner(model: nn.Module, execution: Execution, processes: Processes) -> Learner:
         total_steps = training.epochs * len(batches)
