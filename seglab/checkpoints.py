@@ -130,7 +130,7 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
         weights = safetensors.torch.load(path.read_bytes())
     except SafetensorError as error:
         raise CheckpointError(f"{path}: damaged ({error})") from None
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+    return {name: one.float() if one.is_floating_point() else one for name, one in weights.items()}
 
 
 def _files(folder: Path) -> list[Path]:

@@ -265,7 +265,7 @@ class TrainingConfig:
         select: Which weights are the result, those of the `last` epoch or of the `best` one on `eval_split`.
         max_bad_steps: Steps in a row whose loss or gradient is not finite, and which are left out, before the
             training is given up.
-        save_every_s: Seconds between two checkpoints within an epoch; there is one after each epoch anyway.
+        save_every_s: Seconds between two checkpoints; there is one at the end of the run anyway.
         sync_batchnorm: Batch statistics over all processes together; CUDA alone.
         deterministic: On CUDA take deterministic kernels only, so that a run repeats bit for bit; slower. The
             CPU's are deterministic.
@@ -283,7 +283,7 @@ class TrainingConfig:
     evaluate_every: int = 1
     select: Literal["last", "best"] = "last"
     max_bad_steps: int = 5
-    save_every_s: float = 300.0
+    save_every_s: float = 60.0
     sync_batchnorm: bool = False
     deterministic: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"

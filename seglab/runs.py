@@ -88,7 +88,7 @@ def claimed(folder: Path, experiment: Experiment, resume: bool) -> Iterator[None
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise RunError(f"{folder}: another training is at work in it; allowed is to wait for its end") from None
+        raise RunError(f"{folder}: another training is at work in it; wait for its end") from None
     try:
         yield
     finally:

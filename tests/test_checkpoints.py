@@ -8,56 +8,55 @@ import pytest
 import torch
 
 from seglab import checkpoints
-from seglab.errors import CheckpointError
+from seglab.errors import CheckpointError, DiskError
 
 
 def test_round_trip_and_pruning(tmp_path):
     folder = tmp_path / "checkpoints"
     for step in (1, 2, 3):
         state = {"step": step, "weight": torch.full((2,), float(step))}
-        checkpoints.save(folder, "last", step, state, keep=2)
-    checkpoints.save(folder, "best", 1, {"step": 1}, keep=1)
-    assert sorted(path.name.split("-")[1] for path in folder.glob("last-*")) == ["00000002", "00000003"]
-    state = checkpoints.load_newest(folder, "last")
+        checkpoints.save(folder, step, state)
+    assert sorted(path.name.split("-")[1] for path in folder.glob("step-*")) == ["00000002", "00000003"]
+    state, damaged = checkpoints.load_newest(folder)
     assert state["step"] == 3 and torch.equal(state["weight"], torch.tensor([3.0, 3.0]))
-    assert checkpoints.load_newest(folder, "best") == {"step": 1}
+    assert damaged == []
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty"])
 def test_damaged_newest_falls_back_to_the_one_before(tmp_path, damage):
     for step in (1, 2):
-        path = checkpoints.save(tmp_path, "last", step, {"step": step}, keep=2)
+        path = checkpoints.save(tmp_path, step, {"step": step})
     content = bytearray(path.read_bytes())
     if damage == "flip":
         content[len(content) // 2] ^= 1
     path.write_bytes({"flip": content, "truncate": content[:-1], "empty": b""}[damage])
-    assert checkpoints.load_newest(tmp_path, "last") == {"step": 1}
+    assert checkpoints.load_newest(tmp_path) == ({"step": 1}, [path])
 
 
 def test_only_damaged_or_none_is_a_clear_error(tmp_path):
     with pytest.raises(CheckpointError, match="none found"):
-        checkpoints.load_newest(tmp_path, "last")
-    checkpoints.save(tmp_path, "last", 1, {}, keep=1).write_bytes(b"x")
+        checkpoints.load_newest(tmp_path)
+    checkpoints.save(tmp_path, 1, {}).write_bytes(b"x")
     with pytest.raises(CheckpointError, match="1 found, all damaged"):
-        checkpoints.load_newest(tmp_path, "last")
+        checkpoints.load_newest(tmp_path)
 
 
 def test_failed_write_leaves_the_old_checkpoint_and_no_rest(tmp_path, monkeypatch):
-    checkpoints.save(tmp_path, "last", 1, {"step": 1}, keep=1)
+    checkpoints.save(tmp_path, 1, {"step": 1})
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        checkpoints.save(tmp_path, "last", 2, {"step": 2}, keep=1)
-    assert checkpoints.load_newest(tmp_path, "last") == {"step": 1}
+    with pytest.raises(DiskError, match=r"step-00000002.*\d+ bytes \(No space left"):
+        checkpoints.save(tmp_path, 2, {"step": 2})
+    assert checkpoints.load_newest(tmp_path) == ({"step": 1}, [])
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_the_rest_of_a_killed_write_is_removed(tmp_path):
-    (tmp_path / ".last-00000001-0123456789abcdef.pt.77.tmp").write_bytes(b"half")
-    path = checkpoints.save(tmp_path, "last", 2, {"step": 2}, keep=1)
+    (tmp_path / ".step-00000001-0123456789abcdef.pt.77.tmp").write_bytes(b"half")
+    path = checkpoints.save(tmp_path, 2, {"step": 2})
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -69,8 +68,32 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
             return os.system, (f"touch {canary}",)
 
     content = pickle.dumps(Payload(), protocol=2)  # the one that torch writes
-    name = f"last-00000001-{hashlib.sha256(content).hexdigest()[:16]}.pt"
+    name = f"step-00000001-{hashlib.sha256(content).hexdigest()[:16]}.pt"
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=name):
-        checkpoints.load_newest(tmp_path, "last")
+        checkpoints.load_newest(tmp_path)
     assert not canary.exists()
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float16])
+def test_weights_come_back_as_float32(tmp_path, dtype):
+    model = torch.nn.BatchNorm2d(2)  # float32 and int64
+    model.weight.data = torch.tensor([0.5, -2.0])  # exact in float16
+    checkpoints.save_weights(tmp_path, model, dtype)
+    weights = checkpoints.load_weights(tmp_path)
+    assert weights.keys() == model.state_dict().keys()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(weights[name], tensor) and weights[name].dtype == tensor.dtype
+
+
+def test_a_run_that_has_not_ended_gives_the_weights_of_its_newest_checkpoint(tmp_path):
+    with pytest.raises(CheckpointError, match=r"no weights.*weights\.safetensors"):
+        checkpoints.load_weights(tmp_path)
+    checkpoints.save(tmp_path / "checkpoints", 1, {"weights": {"a": torch.ones(1)}})
+    assert torch.equal(checkpoints.load_weights(tmp_path)["a"], torch.ones(1))
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    (tmp_path / checkpoints.WEIGHTS).write_bytes(b"no weights at all")
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoints.load_weights(tmp_path)

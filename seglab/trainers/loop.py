@@ -63,8 +63,8 @@ def train(
     Raises:
         ConfigError, DataError: If the experiment or its data cannot be used; nothing is written then. A
             picture that turns out damaged in mid-epoch is a DataError, too; the state before it is saved.
-        RunError: If the folder exists; or, with `resume`, is missing, finished or of another experiment; or if
-            another training is at work in it.
+        RunError: If the folder exists; or, with `resume`, is missing, finished or of another experiment; or
+            if another training is at work in it.
         DivergedError: If loss or gradient was not finite for too many steps in a row.
         DiskError: If a file cannot be written; what was saved before is intact.
         Interrupted: After Ctrl-C or SIGTERM, once the step is finished and saved.
@@ -114,7 +114,7 @@ class Training:
         self.batches = self._batches(len(experiment.plan) - 1)
         self.timetable = Timetable(experiment.plan, len(self.batches))
         self.objectives = [
-            Objective(phase.loss, class_weights(phase.loss, self.train_set)) for phase in experiment.plan
+            Objective(phase.loss, class_weights(phase.loss.class_weights, self.train_set)) for phase in experiment.plan
         ]
 
     def run(self, resume: bool, stop: StopRequest) -> dict[str, Any]:
@@ -182,9 +182,10 @@ class Training:
         """Scores the epoch and writes it down."""
         started, training = time.perf_counter(), self.experiment.training
         learner.share_buffers()
-        due = (progress.epoch + 1) % training.evaluate_every == 0 or progress.epoch + 1 == self.timetable.epochs
+        done, eval_split = progress.epoch + 1, self.experiment.data.eval_split
+        due = done % training.evaluate_every == 0 or done == self.timetable.epochs
         try:
-            progress.confusion = self._evaluate(learner, self.experiment.data.eval_split, stop) if due else None
+            progress.confusion = self._evaluate(learner, eval_split, stop) if due else None
         except _Stopped:
             raise self._interrupted(saver, stop) from None
         progress.epoch += 1
@@ -308,7 +309,7 @@ class Training:
     # --------------------------------------------------------------------------------- stop and go on
 
     def _newest_checkpoint(self) -> dict[str, Any] | None:
-        """The newest usable checkpoint of a run that is to be resumed; None if it was stopped before its first."""
+        """The newest usable checkpoint of a run that is to be resumed; None if it has none yet."""
         folder = self.folder / "checkpoints"
         if not checkpoints.exist(folder):
             return None
@@ -316,7 +317,9 @@ class Training:
         for path in damaged:
             self.say(f"{path} is damaged; going on from the checkpoint before it")
         if state["config_hash"] != config_hash(self.experiment):
-            raise CheckpointError(f"{self.folder}: the newest checkpoint is of another experiment than config.yaml")
+            raise CheckpointError(
+                f"{self.folder}: the newest checkpoint is of another experiment than config.yaml"
+            )
         return state
 
     def _restore(
@@ -327,7 +330,9 @@ class Training:
             setattr(progress, name, state[name])
         progress.step = learner.steps
         for change in record.changes(state["provenance"], provenance):
-            self.say(f"another {change} than before the stop: the result may differ from an uninterrupted run's")
+            self.say(
+                f"another {change} than before the stop: the result may differ from an uninterrupted run's"
+            )
         stops = state["provenance"].get("resumed_at_steps", [])
         provenance["resumed_at_steps"] = [*stops, progress.step]
         self.say(f"resumed after step {progress.step}, in epoch {progress.epoch + 1}")
@@ -343,10 +348,11 @@ class Training:
         )
 
     def _diverged(self, loss: float, progress: Progress) -> DivergedError:
+        limit = self.experiment.training.max_bad_steps
         return DivergedError(
-            f"{self.folder}: loss or gradient was not finite for {self.experiment.training.max_bad_steps} steps "
-            f"in a row, the last loss {loss} at step {progress.step}, in epoch {progress.epoch + 1}; the last "
-            "checkpoint before is intact. A smaller optimizer.lr or training.clip_norm=1 may help"
+            f"{self.folder}: loss or gradient was not finite in {limit} steps in a row, the last loss {loss} "
+            f"at step {progress.step}, in epoch {progress.epoch + 1}; they were left out, and the last "
+            "checkpoint is intact. A smaller optimizer.lr or training.clip_norm=1 may help"
         )
 
 
@@ -375,7 +381,8 @@ class _Saver:
 
     def due(self) -> bool:
         """Whether the last checkpoint is old enough for another one."""
-        return self.is_main and time.monotonic() - self.saved >= self.progress.experiment.training.save_every_s
+        every_s = self.progress.experiment.training.save_every_s
+        return self.is_main and time.monotonic() - self.saved >= every_s
 
     def save(self) -> None:
         """Writes a checkpoint."""

@@ -64,7 +64,7 @@ class TrainedHeads(nn.Module):
         self.with_aux = phase.head == "main" and phase.loss.aux_weight > 0
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Logits (N,K,H,W) of each trained head, the network's own first, for a normalised image (N,3,H,W)."""
+        """Logits (N,K,H,W) of each trained head for a normalised image (N,3,H,W), the network's own first."""
         if self.head == "aux":
             return self.model.forward_aux(image)[:1]
         if self.with_aux:
@@ -105,17 +105,18 @@ def check_plan(plan: Sequence[PhaseConfig], model: SegmentationModel, config: Mo
     """Refuses phases that the network cannot follow.
 
     Raises:
-        ConfigError: If a frozen module does not exist, all parameters would be frozen, or an auxiliary head is
-            asked for that the network does not have.
+        ConfigError: If a frozen module does not exist, all parameters would be frozen, or an auxiliary head
+            is asked for that the network does not have.
     """
     modules = {name for name, _ in model.named_modules() if name}
     for number, phase in enumerate(plan):
         for name in phase.freeze:
             if name not in modules:
                 top = [child for child, _ in model.named_children()]
-                raise ConfigError(unknown(f"module phases[{number}].freeze {name!r} of {config.name}", name, top))
+                what = f"phases[{number}].freeze module {name!r} of {config.name}"
+                raise ConfigError(unknown(what, name, top))
         if all(_inside(name, phase.freeze) for name, _ in model.named_parameters()):
-            raise ConfigError(f"phases[{number}].freeze: got every module; allowed is to leave some to be trained")
+            raise ConfigError(f"phases[{number}].freeze: got every module; allowed is to leave one out")
         if not model.has_aux and (phase.head == "aux" or phase.loss.aux_weight > 0):
             raise ConfigError(
                 f"phases[{number}].head, loss.aux_weight: {config.name} has no auxiliary head; allowed are "

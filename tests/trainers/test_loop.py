@@ -23,7 +23,7 @@ TIMES = ["seconds", "images_per_second"]
 
 
 def weights(folder):
-    return checkpoints.load_newest(folder / "checkpoints", "last")["weights"]
+    return checkpoints.load_weights(folder)
 
 
 def assert_same_weights(one, other):
@@ -183,7 +183,7 @@ def test_resume_keeps_the_number_format_and_tells_changes(tiny, change, tmp_path
     monkeypatch.setattr(runs, "code_revision", lambda: "another")
     summary = train(experiment, tmp_path / "run", resume=True, observers=[Listener()])
     assert summary["provenance"]["memory_format"] == "channels_last"
-    assert summary["provenance"]["resumed_after_epochs"] == [1]
+    assert summary["provenance"]["resumed_at_steps"] == [2]
     assert sum("another code revision" in text for text in said) == 1
 
 
