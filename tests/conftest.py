@@ -40,7 +40,9 @@ def tiny(scenes):
         data=DataConfig("street_scenes", str(scenes), report_splits=("val", "test")),
         augment=AugmentConfig(scale=(0.8, 1.2), brightness=0.2),
         model=ModelConfig("minihrnet_a3", {"widths": [4, 4], "repetitions": 0, "block": "basic"}),
-        training=TrainingConfig(epochs=3, batch_size=3, precision="fp32", memory_format="contiguous"),
+        training=TrainingConfig(
+            epochs=3, batch_size=3, precision="fp32", memory_format="contiguous", save_every_s=0.0
+        ),
     )
 
 

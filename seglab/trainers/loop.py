@@ -13,7 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,28 +73,38 @@ def train(
     runs.check_folder(folder, experiment, resume)
     processes = join_processes(experiment.training.device)
     observers = list(observers) if processes.is_main else []
+    claim = runs.claimed(folder, experiment, resume) if processes.is_main else nullcontext()
     try:
-        with _kernels(experiment, processes.device):
-            training = Training(experiment, folder, processes, observers)
-            claim = runs.claimed(folder, experiment, resume) if processes.is_main else nullcontext()
-            with claim, StopRequest() as stop:
-                return training.run(resume, stop)
+        with ExitStack() as stack:
+            stack.enter_context(_kernels(experiment, processes.device))
+            if resume:
+                stack.enter_context(claim)
+            training = Training(experiment, folder, processes, observers, resume)
+            if not resume:
+                stack.enter_context(claim)
+            return training.run(stack.enter_context(StopRequest()))
     finally:
         processes.leave()
 
 
 class Training:
-    """A training that is ready to run: data opened, network built, nothing written yet.
+    """A training that is ready to run: data opened, network built, number format chosen, nothing written.
 
     Args:
         experiment: What to do.
         folder: The run folder.
         processes: Those that train together.
         observers: Told of the progress.
+        resume: Whether to go on from the folder's newest checkpoint.
     """
 
     def __init__(
-        self, experiment: Experiment, folder: Path, processes: Processes, observers: list[Observer]
+        self,
+        experiment: Experiment,
+        folder: Path,
+        processes: Processes,
+        observers: list[Observer],
+        resume: bool,
     ) -> None:
         self.experiment, self.folder = experiment, folder
         self.processes, self.observers = processes, observers
@@ -117,17 +127,20 @@ class Training:
             Objective(phase.loss, class_weights(phase.loss.class_weights, self.train_set)) for phase in experiment.plan
         ]
 
-    def run(self, resume: bool, stop: StopRequest) -> dict[str, Any]:
-        """Trains from the start or the newest checkpoint to the end; returns the summary."""
-        state = self._newest_checkpoint() if resume else None
-        learner = self._learner(self.model, self._execution(state), self.processes)
-        self.say(f"running on {learner.execution.describe()}")
+        self.state = self._newest_checkpoint() if resume else None
+        self.execution = self._execution()
+        self.say(f"running on {self.execution.describe()}")
+
+    def run(self, stop: StopRequest) -> dict[str, Any]:
+        """Trains from the start or the checkpoint to the end; returns the summary."""
+        learner = self._learner(self.model, self.execution, self.processes)
         # now, because files may change while the training runs
         digests = {split: dataset.digest() for split, dataset in self.sets.items()}
         provenance = record.provenance(learner, digests)
         progress = Progress(self.experiment, self.folder, self.labels, len(self.batches))
-        if state is not None:
-            self._restore(state, learner, progress, provenance)
+        if self.state is not None:
+            self._restore(self.state, learner, progress, provenance)
+            self.state = None  # its tensors take memory
         saver = _Saver(learner, progress, provenance, self.processes.is_main)
         if self.experiment.training.tensorboard and self.processes.is_main:
             self.observers.append(TensorBoard())
@@ -274,15 +287,15 @@ class Training:
     def _predictor(self, learner: Learner) -> Predictor:
         return Predictor(learner.scored, learner.execution, self.experiment.data, self.labels)
 
-    def _execution(self, state: dict[str, Any] | None) -> Execution:
+    def _execution(self) -> Execution:
         """Device and number format: a resumed run's own, or the experiment's.
 
         `auto` is resolved by timing real steps of the last phase on copies of the network; rank 0 decides for
         all processes.
         """
         processes, experiment = self.processes, self.experiment
-        if state is not None:
-            return Execution(processes.device, **state["execution"])
+        if self.state is not None:
+            return Execution(processes.device, **self.state["execution"])
         chosen: list[Any] = [None]
         if processes.is_main:
             alone = Processes(processes.device)
@@ -371,7 +384,7 @@ class _Saver:
     """
 
     # What a checkpoint holds of the progress.
-    PROGRESS = ("epoch", "batch", "losses", "seconds", "history", "best")
+    PROGRESS = ("epoch", "batch", "losses", "seconds", "loss", "lr", "images_per_second", "history", "best")
 
     def __init__(
         self, learner: Learner, progress: Progress, provenance: dict[str, Any], is_main: bool
@@ -385,8 +398,8 @@ class _Saver:
         return self.is_main and time.monotonic() - self.saved >= every_s
 
     def save(self) -> None:
-        """Writes a checkpoint."""
-        if not self.is_main:
+        """Writes a checkpoint, unless the last steps were left out: the weights may be beyond repair."""
+        if not self.is_main or self.learner.skipped_in_a_row:
             return
         execution = self.learner.execution
         state = {
@@ -408,11 +421,10 @@ def _open_split(experiment: Experiment, split: str) -> SegmentationDataset:
 def _build_model(experiment: Experiment, num_classes: int, processes: Processes) -> SegmentationModel:
     model = create_model(experiment.model.name, num_classes, **experiment.model.options)
     if experiment.training.sync_batchnorm:
-        if processes.device.type != "cuda":
-            raise ConfigError(
-                f"training.sync_batchnorm: got true on {processes.device.type}; allowed is it on CUDA alone"
-            )
-        model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        if processes.world_size > 1 and processes.device.type != "cuda":
+            raise ConfigError("training.sync_batchnorm: got true for processes on the CPU; allowed is false")
+        if processes.world_size > 1:
+            model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     return model
 
 

@@ -129,7 +129,7 @@ class TensorBoard(Observer):
 
     def epoch(self, progress: Progress) -> None:
         for name, value in progress.history[-1].items():
-            if value is not None:
+            if isinstance(value, int | float):
                 self.writer.add_scalar(name, value, progress.epoch)
         self.writer.flush()
 

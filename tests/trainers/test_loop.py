@@ -204,16 +204,17 @@ def test_evaluation_can_be_rarer_than_epochs(tiny, change, tmp_path):
     assert list(runs.read_history(tmp_path / "run")["mean_iou"].notna()) == [False, True, True]
 
 
-def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, change, tmp_path):
     class Poison(Observer):
         def epoch(self, progress):
             if progress.epoch == 1:
                 next(progress.predict.model.parameters()).data.fill_(float("nan"))
 
-    with pytest.raises(DivergedError, match=r"nan by step 3, in epoch 2.*intact"):
-        train(tiny, tmp_path / "run", observers=[Poison()])
-    state = checkpoints.load_newest(tmp_path / "run" / "checkpoints", "last")
-    assert state["epoch"] == 1 and all(w.isfinite().all() for w in state["weights"].values())
+    experiment = change(tiny, "training", max_bad_steps=3)
+    with pytest.raises(DivergedError, match=r"3 steps in a row, the last loss nan at step 5, in epoch 3"):
+        train(experiment, tmp_path / "run", observers=[Poison()])
+    state, _ = checkpoints.load_newest(tmp_path / "run" / "checkpoints")
+    assert state["steps"] == 2 and all(w.isfinite().all() for w in state["weights"].values())
 
 
 def test_existing_folder_is_refused_untouched(finished):
