@@ -90,7 +90,7 @@ def train(
     # ---- network: built on the CPU, so that the seed gives the same weights on every device
     torch.manual_seed(experiment.seed)
     model = create_model(experiment.model.name, labels.num_classes, **experiment.model.options)
-    objective = Objective(experiment.loss, class_weights(experiment.loss.class_weights, train_set))
+    objective = Objective(experiment.loss, class_weights(experiment.loss, train_set))
 
     def build_learner(model: nn.Module, execution: Execution, processes: Processes) -> Learner:
         total_steps = training.epochs * len(batches)

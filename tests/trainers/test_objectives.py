@@ -82,7 +82,7 @@ def dice(p, mask):
 def jaccard_loss(mistaken, truth):
     """1 - IoU of a class when exactly the pixels of the set `mistaken` are predicted wrongly.
 
-    Berman et al. 2018, equation 5: |mistaken| / |truth or mistaken|.
+    Berman et al. 2018, section 2: |mistaken| / |truth or mistaken|.
     """
     return len(mistaken) / len(truth | mistaken) if mistaken else 0.0
 
