@@ -41,6 +41,9 @@ _BUDGET: dict[str, dict[str, tuple[tuple[int, int] | None, int]]] = {
     "cityscapes": {"quick": ((128, 256), 1), "laptop": ((128, 256), 5), "full": (None, 0)},
 }
 
+# Height and width of the pictures themselves.
+_FULL_SIZES = {"street_scenes": (256, 512), "camvid": (360, 480), "cityscapes": (1024, 2048)}
+
 # Splits that a finished run is scored on. Cityscapes keeps the truth of its test split to itself.
 _REPORT_SPLITS = {"street_scenes": ("val", "test"), "camvid": ("val", "test"), "cityscapes": ("val",)}
 
@@ -136,8 +139,8 @@ def hrnet(base: Experiment) -> Experiment:
     """HRNet, as trained by its authors on Cityscapes.
 
     SGD at 0.01 with momentum 0.9 and decay 5e-4, poly 0.9 per step, batches of 12 with synchronised batch
-    statistics, 484 epochs, crops of 512x1024, scales 0.5 to 2.1, flips, their class weights (Wang et al. 2020,
-    arXiv 1908.07919, section 4; HRNet/HRNet-Semantic-Segmentation, its configuration). Their networks begin
+    statistics, 484 epochs, crops of 512x1024, scales 0.5 to 2.1, flips, their class weights (Wang et al.
+    2020, arXiv 1908.07919, section 4; HRNet/HRNet-Semantic-Segmentation, its configuration). Theirs begin
     with ImageNet weights and ours do not; biases and normalisation do not decay here.
     """
     optimizer = OptimizerConfig("sgd", lr=0.01, weight_decay=5e-4, momentum=0.9)
@@ -156,9 +159,9 @@ def hrnet(base: Experiment) -> Experiment:
 def erfnet(base: Experiment) -> Experiment:
     """ERFNet in two phases: the encoder with a head of its own, then all of it.
 
-    150 epochs each, batches of 6, Adam at 5e-4 with decay 1e-4, poly 0.9 per epoch in each phase, class weights
-    1/ln(c + share) with c = 1.20 for the encoder and 1.10 after, pictures of 512x1024, flips, no normalisation
-    (Romera et al. 2018; Eromera/erfnet_pytorch, train/main.py). Left out: shifts of up to two pixels. The
+    150 epochs each, batches of 6, Adam at 5e-4 with decay 1e-4, poly 0.9 per epoch in each phase, class
+    weights 1/ln(c + share) with c = 1.20 for the encoder and 1.10 after, pictures of 512x1024, flips, no
+    normalisation (Romera et al. 2018; Eromera/erfnet_pytorch, train/main.py). Left out: shifts of up to two pixels. The
     encoder's masks are not shrunk to an eighth; its answers are enlarged, so that no label is lost.
     """
     base = replace(
@@ -189,8 +192,8 @@ def segsmall(base: Experiment) -> Experiment:
 
     100 epochs, batches of 16, 5e-4 with decay 1e-4, poly 0.9 per epoch, pictures of 256x512, flips, no
     normalisation (the README and train_net.py of Realtic12/SegSmall; where they differ, the README). The
-    original's pictures are 512 high and 256 wide by mistake, and its rate never falls below 0.16 of the first;
-    neither is repeated here, nor are its shifts of up to two pixels.
+    original's pictures are 512 high and 256 wide by mistake, and its rate never falls below 0.16 of the
+    first; neither is repeated here, nor are its shifts of up to two pixels.
     """
     base = replace(
         base,
@@ -215,8 +218,8 @@ def miniunet(base: Experiment) -> Experiment:
 
     Adam at a constant rate, batches of 8, equal class weights, flips, brightness times 0.5 to 1.5: 26 epochs
     at 1e-3, 15 at 1e-4, 39 at 1e-4 with decay 5e-4 (the code and the notebook with numbers of
-    iswariyam/Mini-semantic-segmentation-network-pytorch). Its README says 30 frozen epochs and its script 1e-5 in
-    the last phase; chosen is what made the published numbers. "Half resolution" is 320x160 there, which
+    iswariyam/Mini-semantic-segmentation-network-pytorch). Its README says 30 frozen epochs and its script 1e-5
+    in the last phase; chosen is what made the published numbers. "Half resolution" is 320x160 there, which
     squeezes the picture; here it is half of both sides.
 
     `full` takes the original's ResNet-18 with torchvision's ImageNet weights, which are downloaded. The small
@@ -226,7 +229,7 @@ def miniunet(base: Experiment) -> Experiment:
     data = base.data
     if encoder == "efficientnet_lite0":  # trained on pictures in [-1, 1]
         data = replace(data, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-    full_size = data.input_size or {"cityscapes": (1024, 2048), "camvid": (360, 480)}.get(data.name, (256, 512))
+    full_size = data.input_size or _FULL_SIZES[data.name]
     half = (full_size[0] // 2, full_size[1] // 2)
     base = replace(
         base,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from seglab.config import unknown
+from seglab.config import LossConfig, unknown
 from seglab.datasets.base import SegmentationDataset
 from seglab.errors import ConfigError
 from seglab.labels import CITYSCAPES, IGNORE_INDEX
@@ -21,14 +21,9 @@ _HRNET_WEIGHTS = (
     *(0.9539, 0.9843, 1.1116, 0.9037, 1.0865, 1.0955, 1.0865, 1.1529, 1.0507),
 )
 
-# Weight of a class whose share of all pixels is f, before normalisation.
-_FORMULAS = {
-    "inverse": lambda f: 1 / f,
-    "sqrt_inverse": lambda f: 1 / np.sqrt(f),
-    # Bounded at 1 / ln 1.10 = 10.5. Reference: ENet (Paszke et al. 2016), section 5.2, with the constant of
-    # ERFNet's decoder (Romera et al. 2018) in place of 1.02.
-    "log_inverse": lambda f: 1 / np.log(1.10 + f),
-}
+# beta of `effective_number`: 1 - 1/N if a class has N samples that differ. Of the four values that Cui et al.
+# 2019, section 5, try it is the one that fits a few hundred or thousand pictures.
+_BETA = 0.999
 
 
 @dataclass(frozen=True)
@@ -38,12 +33,14 @@ class ClassFrequencies:
     Args:
         pixels: int64 (K,), pixels of each class.
         images: int64 (K,), pictures in which each class occurs.
+        image_pixels: int64 (K,), all pixels of these pictures, ignored ones included.
         ignored: Pixels that are neither trained nor scored.
         num_images: Pictures.
     """
 
     pixels: np.ndarray
     images: np.ndarray
+    image_pixels: np.ndarray
     ignored: int
     num_images: int
 
@@ -64,13 +61,22 @@ def class_frequencies(dataset: SegmentationDataset) -> ClassFrequencies:
         return sum_up(counts, dataset.labels.num_classes)
 
 
-def class_weights(method: str, dataset: SegmentationDataset) -> torch.Tensor | None:
+# Weight of each class from counts in which every class occurs, and log_offset, before normalisation.
+_FORMULAS: dict[str, Callable[[ClassFrequencies, float], np.ndarray]] = {
+    "inverse": lambda counts, _: 1 / counts.share,
+    "sqrt_inverse": lambda counts, _: 1 / np.sqrt(counts.share),
+    "log_inverse": lambda counts, offset: 1 / np.log(offset + counts.share),
+    "median_frequency": lambda counts, _: _over_median(counts.pixels / counts.image_pixels),
+    "effective_number": lambda counts, _: (1 - _BETA) / (1 - _BETA**counts.images),
+}
+
+
+def class_weights(config: LossConfig, dataset: SegmentationDataset) -> torch.Tensor | None:
     """Weights of the classes in the loss.
 
     Args:
-        method: `none` weighs all alike. `hrnet` is the fixed table of HRNet for the 19 Cityscapes classes
-            alone. The others are functions of a class's share f of all pixels of the split: `inverse` 1/f,
-            `sqrt_inverse` 1/sqrt(f), `log_inverse` 1/ln(1.10 + f).
+        config: Its `class_weights` is `none` for all alike, `hrnet` for HRNet's fixed table of the 19
+            Cityscapes classes, or else a method of `frequency_weights`, with `log_offset`.
         dataset: The training split.
 
     Returns:
@@ -80,6 +86,7 @@ def class_weights(method: str, dataset: SegmentationDataset) -> torch.Tensor | N
         ConfigError: If the method is unknown, or `hrnet` is asked for other classes than its own.
         DataError: If a mask cannot be read.
     """
+    method = config.class_weights
     if method == "none":
         return None
     if method == "hrnet":
@@ -91,25 +98,40 @@ def class_weights(method: str, dataset: SegmentationDataset) -> torch.Tensor | N
         return torch.tensor(_HRNET_WEIGHTS)
     if method not in _FORMULAS:
         raise ConfigError(unknown(f"loss.class_weights {method!r}", method, ["none", "hrnet", *_FORMULAS]))
-    return torch.from_numpy(frequency_weights(method, class_frequencies(dataset)))
+    return torch.from_numpy(frequency_weights(method, class_frequencies(dataset), config.log_offset))
 
 
-def frequency_weights(method: str, frequencies: ClassFrequencies) -> np.ndarray:
+def frequency_weights(method: str, frequencies: ClassFrequencies, log_offset: float = 1.10) -> np.ndarray:
     """Weights from counts, with a mean of 1 over the classes that occur.
 
     A class without a pixel gets weight 0: nothing can be learnt about it, and 1/f is not defined.
 
     Args:
-        method: `inverse`, `sqrt_inverse` or `log_inverse`.
+        method: With f a class's share of all pixels, `inverse` is 1/f, `sqrt_inverse` 1/sqrt(f) and
+            `log_inverse` 1/ln(log_offset + f), which is bounded. `median_frequency` is median(g)/g, g its
+            share of the pixels of those pictures that hold it. `effective_number` is
+            (1 - beta)/(1 - beta^n) with beta = 0.999 and n the pictures that hold it: neighbouring pixels are
+            nearly copies of each other, and what counts are samples that differ.
         frequencies: Counts over the training split.
+        log_offset: c of `log_inverse`, above 1.
 
     Returns:
         float32 (K,).
+
+    Reference: ENet (Paszke et al. 2016, arXiv 1606.02147, section 5.2) and ERFNet (Romera et al. 2018) for
+        `log_inverse`; Eigen and Fergus 2015, arXiv 1411.4734, for `median_frequency`; Cui et
+        al. 2019, arXiv 1901.05555, section 4, for `effective_number`.
     """
     present = frequencies.pixels > 0
+    per_class = ("pixels", "images", "image_pixels")
+    counts = replace(frequencies, **{name: getattr(frequencies, name)[present] for name in per_class})
     weights = np.zeros(len(present))
-    weights[present] = _FORMULAS[method](frequencies.share[present])
+    weights[present] = _FORMULAS[method](counts, log_offset)
     return (weights / weights[present].mean()).astype(np.float32)
+
+
+def _over_median(frequency: np.ndarray) -> np.ndarray:
+    return np.median(frequency) / frequency
 
 
 def count_ids(mask: np.ndarray) -> np.ndarray:
@@ -119,9 +141,12 @@ def count_ids(mask: np.ndarray) -> np.ndarray:
 
 def sum_up(counts: Iterable[np.ndarray], num_classes: int) -> ClassFrequencies:
     """Adds the `count_ids` of several masks."""
-    pixels, images, num_images = np.zeros(256, np.int64), np.zeros(256, np.int64), 0
+    pixels, images, image_pixels = (np.zeros(256, np.int64) for _ in range(3))
+    num_images = 0
     for count in counts:
         pixels += count
         images += count > 0
+        image_pixels += (count > 0) * count.sum()
         num_images += 1
-    return ClassFrequencies(pixels[:num_classes], images[:num_classes], int(pixels[IGNORE_INDEX]), num_images)
+    per_class = (values[:num_classes] for values in (pixels, images, image_pixels))
+    return ClassFrequencies(*per_class, ignored=int(pixels[IGNORE_INDEX]), num_images=num_images)

@@ -124,7 +124,7 @@ class Training:
         self.batches = self._batches(len(experiment.plan) - 1)
         self.timetable = Timetable(experiment.plan, len(self.batches))
         self.objectives = [
-            Objective(phase.loss, class_weights(phase.loss.class_weights, self.train_set)) for phase in experiment.plan
+            Objective(phase.loss, class_weights(phase.loss, self.train_set)) for phase in experiment.plan
         ]
 
         self.state = self._newest_checkpoint() if resume else None

@@ -159,7 +159,7 @@ class Objective(nn.Module):
     def _lovasz(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Sum over pictures of the Lovász-softmax loss over the classes that a picture's mask holds.
 
-        Reference: Berman et al. 2018, arXiv 1705.08790, equations 9 to 12; `classes="present"` and
+        Reference: Berman et al. 2018, arXiv 1705.08790, sections 2 and 3; `classes="present"` and
         `per_image=True` of its code.
         """
         # One picture at a time, because the sorted errors of all of them take much memory.

@@ -34,9 +34,14 @@ MINIHRNET_SQRT = [
 ]
 
 
-def frequencies(pixels, ignored=0) -> ClassFrequencies:
+def frequencies(pixels, ignored=0, images=None, image_pixels=None) -> ClassFrequencies:
+    """Counts of one picture that holds all pixels, unless said otherwise."""
     pixels = np.array(pixels, np.int64)
-    return ClassFrequencies(pixels, (pixels > 0).astype(np.int64), ignored, 1)
+    images = pixels > 0 if images is None else images
+    image_pixels = (pixels > 0) * (pixels.sum() + ignored) if image_pixels is None else image_pixels
+    return ClassFrequencies(
+        pixels, np.array(images, np.int64), np.array(image_pixels, np.int64), ignored, num_images=1
+    )
 
 
 def cityscapes_frequencies() -> ClassFrequencies:
@@ -58,6 +63,28 @@ def test_weights_by_hand(method):
     np.testing.assert_allclose(weights, np.array(expected) / np.mean(expected), rtol=1e-6)
 
 
+def test_median_frequency_by_hand():
+    # Shares of the pictures that hold the class: 50/100, 10/100, 20/50; their median is 0.4.
+    counts = frequencies([50, 0, 10, 20], images=[2, 0, 2, 1], image_pixels=[100, 0, 100, 50])
+    weights = frequency_weights("median_frequency", counts)
+    expected = np.array([0.8, 0, 4, 1])
+    np.testing.assert_allclose(weights, expected / (5.8 / 3), rtol=1e-6)
+
+
+def test_effective_number_by_hand():
+    # One picture is one sample; two are 1 + 0.999, three 1 + 0.999 + 0.998001 (Cui et al., equation 2).
+    counts = frequencies([50, 7, 10], images=[3, 1, 2], image_pixels=[300, 100, 200])
+    weights = frequency_weights("effective_number", counts)
+    expected = 1 / np.array([2.997001, 1, 1.999])
+    np.testing.assert_allclose(weights, expected / expected.mean(), rtol=1e-6)
+
+
+def test_the_offset_bounds_the_logarithm():
+    weights = frequency_weights("log_inverse", frequencies([4, 1, 2], ignored=1), log_offset=1.02)
+    expected = 1 / np.log([1.52, 1.145, 1.27])
+    np.testing.assert_allclose(weights, expected / expected.mean(), rtol=1e-6)
+
+
 def test_a_class_without_pixels_has_no_weight_and_moves_no_other():
     with_it = frequency_weights("inverse", frequencies([4, 0, 1, 2]))
     assert with_it[1] == 0
@@ -76,24 +103,34 @@ def test_sqrt_inverse_agrees_with_the_published_weights_of_mini_hrnet():
 
 
 def test_the_hrnet_table_is_for_the_classes_of_cityscapes_only(cityscapes_root, camvid_root):
-    weights = class_weights("hrnet", create_dataset("cityscapes", "train", cityscapes_root))
+    weights = class_weights(
+        LossConfig(class_weights="hrnet"), create_dataset("cityscapes", "train", cityscapes_root)
+    )
     assert weights.dtype == torch.float32 and weights.shape == (19,)
     assert weights.mean().item() == pytest.approx(1, abs=1e-3)
     by_name = dict(zip(CITYSCAPES.classes, weights.tolist(), strict=True))
     assert by_name["road"] == pytest.approx(0.8373) and by_name["motorcycle"] == pytest.approx(1.1529)
     with pytest.raises(ConfigError, match="got hrnet for camvid11"):
-        class_weights("hrnet", create_dataset("camvid", "train", camvid_root))
+        class_weights(hrnet, create_dataset("camvid", "train", camvid_root))
 
 
 def test_every_method_of_the_configuration_is_known_and_others_are_refused(cityscapes_root):
     dataset = create_dataset("cityscapes", "train", cityscapes_root)
     methods = typing.get_args(typing.get_type_hints(LossConfig)["class_weights"])
-    assert len(methods) == 5
+    assert len(methods) == 7
     for method in methods:
-        weights = class_weights(method, dataset)
+        weights = class_weights(LossConfig(class_weights=method), dataset)
         assert weights is None if method == "none" else weights.shape == (19,)
     with pytest.raises(ConfigError, match="Accepted: none, hrnet, inverse, sqrt_inverse, log_inverse"):
-        class_weights("log", dataset)
+        class_weights(LossConfig(class_weights="log"), dataset)
+
+
+def test_the_offset_comes_from_the_configuration(camvid_root):
+    dataset = create_dataset("camvid", "train", camvid_root)
+    weights = class_weights(LossConfig(class_weights="log_inverse", log_offset=1.02), dataset)
+    expected = frequency_weights("log_inverse", class_frequencies(dataset), 1.02)
+    np.testing.assert_array_equal(weights, expected)
+    assert not np.array_equal(expected, frequency_weights("log_inverse", class_frequencies(dataset)))
 
 
 def test_counts_by_hand(tmp_path):
@@ -107,6 +144,7 @@ def test_counts_by_hand(tmp_path):
     for result in (class_frequencies(dataset), check(dataset).frequencies):
         assert result.pixels.tolist() == [7, 0, 0, 3, 0, 0, 0, 0, 0, 0, 1]
         assert result.images.tolist() == [2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1]
+        assert result.image_pixels.tolist() == [12, 0, 0, 6, 0, 0, 0, 0, 0, 0, 6]
         assert (result.ignored, result.num_images) == (1, 2)
         assert result.share[0] == 7 / 12
     assert check(dataset).missing == tuple(CAMVID11.classes[i] for i in (1, 2, 4, 5, 6, 7, 8, 9))
