@@ -3,7 +3,7 @@
 A *train id* is the index of a class in the network's output, `0 .. K-1`; `IGNORE_INDEX` marks pixels
 that are neither trained nor scored. A *file id* is the number stored in a mask on disk. The two are
 never mixed: a dataset translates at the moment of reading, through one table that knows every legal
-file id, and refuses the others.
+file id, and refuses the others. Masks that show colours instead have a table of colours.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class LabelSpace:
         categories: `K` names of the groups that the classes belong to.
         file_ids: Every legal file id, mapped to its train id or to `IGNORE_INDEX`.
         source: Where names, ids and colours were read.
+        file_colors: Every legal RGB triple, mapped alike, where the masks hold colours; else None.
     """
 
     name: str
@@ -41,6 +42,7 @@ class LabelSpace:
     categories: tuple[str, ...]
     file_ids: dict[int, int]
     source: str
+    file_colors: dict[tuple[int, int, int], int] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.classes) == len(self.colors) == len(self.categories)
@@ -85,6 +87,32 @@ class LabelSpace:
             )
         return mask.astype(np.uint8)
 
+    def colors_to_train_ids(self, pixels: np.ndarray, path: object) -> np.ndarray:
+        """Translates a mask of colours to train ids.
+
+        Args:
+            pixels: uint8 (H, W, 3) as stored on disk, in RGB.
+            path: The file they came from, for the error message.
+
+        Returns:
+            uint8 (H, W) of train ids and `IGNORE_INDEX`.
+
+        Raises:
+            DataError: If a colour outside the table occurs.
+        """
+        codes = _color_codes(pixels)
+        table = sorted((int(_color_codes(np.array(color))), id) for color, id in self.file_colors.items())
+        known, train_ids = (np.array(column) for column in zip(*table, strict=True))
+        index = np.searchsorted(known, codes).clip(max=len(known) - 1)
+        if (wrong := known[index] != codes).any():
+            unknown = np.unique(pixels[wrong], axis=0).tolist()
+            more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+            raise DataError(
+                f"{path}: the colours {_colors(unknown[:3])}{more} are not colours of {self.name}; "
+                f"allowed are {_colors(self.file_colors)}"
+            )
+        return train_ids.astype(np.uint8)[index]
+
     def to_file_ids(self, mask: np.ndarray) -> np.ndarray:
         """Translates train ids (H, W) back to the file ids that stand for the classes.
 
@@ -95,6 +123,15 @@ class LabelSpace:
             if train_id != IGNORE_INDEX:
                 inverse[train_id] = file_id
         return inverse[mask]
+
+
+def _color_codes(pixels: np.ndarray) -> np.ndarray:
+    """RGB triples in the last axis as one number each."""
+    return pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+
+
+def _colors(colors) -> str:
+    return ", ".join(f"({r}, {g}, {b})" for r, g, b in colors)
 
 
 def _ranges(ids) -> str:

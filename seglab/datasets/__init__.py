@@ -34,7 +34,7 @@ def _street_scenes(split: str, root: Path | str | None) -> SegmentationDataset:
             print("painting the street scenes into the cache folder, once", file=sys.stderr)
             street_scenes.make(root, progress=partial(tqdm, leave=False, disable=None))
     source = "`seglab data make street_scenes` paints it"
-    return cityscapes.open_split(split, root, "street_scenes", source)
+    return cityscapes.open_split(split, root, "street_scenes", source, withheld=())
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class _Entry:
 
 
 _DATASETS = {
-    "street_scenes": _Entry(cityscapes.SPLITS, CITYSCAPES, _street_scenes),
+    "street_scenes": _Entry(tuple(street_scenes.COUNTS), CITYSCAPES, _street_scenes),
     "cityscapes": _Entry(cityscapes.SPLITS, CITYSCAPES, cityscapes.open_split),
     "camvid": _Entry(camvid.SPLITS, CAMVID11, camvid.open_split),
 }

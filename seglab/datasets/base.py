@@ -16,18 +16,21 @@ from pathlib import Path
 import numpy as np
 
 from seglab.datasets.locations import cache_root
-from seglab.datasets.reading import read_mask, read_pair
+from seglab.datasets.reading import read_image, read_mask, read_pair
 from seglab.errors import DataError
 from seglab.labels import LabelSpace
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One photograph, its mask, and the name that both go by in results."""
+    """One photograph, its mask, and the name that both go by in results.
+
+    The mask is None where the publishers of a set keep the truth to themselves.
+    """
 
     name: str
     image: Path
-    mask: Path
+    mask: Path | None
 
 
 class SegmentationDataset:
@@ -61,6 +64,11 @@ class SegmentationDataset:
         """The samples' names, in order."""
         return [sample.name for sample in self.samples]
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the pictures have masks."""
+        return all(sample.mask is not None for sample in self.samples)
+
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads one pair.
 
@@ -68,14 +76,25 @@ class SegmentationDataset:
             The image, uint8 (H, W, 3) in RGB, and its mask, uint8 (H, W) of train ids and the ignore index.
 
         Raises:
-            DataError: If a file breaks a rule of `seglab.datasets.reading`.
+            DataError: If a file breaks a rule of `seglab.datasets.reading`, or the split has no masks.
         """
-        sample = self.samples[index]
-        return read_pair(sample.image, sample.mask, self.labels)
+        return read_pair(self.samples[index].image, self._mask(index), self.labels)
+
+    def read_image(self, index: int) -> np.ndarray:
+        """Reads the image of one pair alone, as `read` does."""
+        return read_image(self.samples[index].image)
 
     def read_mask(self, index: int) -> np.ndarray:
         """Reads the mask of one pair alone, as `read` does."""
-        return read_mask(self.samples[index].mask, self.labels)
+        return read_mask(self._mask(index), self.labels)
+
+    def _mask(self, index: int) -> Path:
+        if (mask := self.samples[index].mask) is None:
+            raise DataError(
+                f"{self.samples[index].image}: {self.name} {self.split} has no masks, its publishers keep "
+                "them to themselves; allowed are predictions, for example `seglab submit`"
+            )
+        return mask
 
     def digest(self) -> str:
         """Identity of what a network can see of this split: 16 hex digits.
@@ -85,12 +104,12 @@ class SegmentationDataset:
         gigabyte or so, therefore the answer is remembered in the cache folder until the path, size, or time
         of change of any file is another.
         """
-        paths = [path for sample in self.samples for path in (sample.image, sample.mask)]
+        paths = [path for sample in self.samples for path in (sample.image, sample.mask) if path]
         try:
             stats = [path.stat() for path in paths]
         except OSError as error:
             raise _unreadable(error) from None
-        table = json.dumps([self.labels.classes, sorted(self.labels.file_ids.items()), self.names])
+        table = json.dumps([self.labels.classes, _table(self.labels), self.names])
         key = hashlib.sha256(table.encode())
         for path, stat in zip(paths, stats, strict=True):
             key.update(f"\n{path.absolute()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}".encode())
@@ -113,6 +132,10 @@ class SegmentationDataset:
                 part.write_text(digest, encoding="ascii")
                 part.replace(memo)
         return digest
+
+
+def _table(labels: LabelSpace) -> list:
+    return sorted((labels.file_ids if labels.file_colors is None else labels.file_colors).items())
 
 
 def _unreadable(error: OSError) -> DataError:
@@ -143,12 +166,12 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def pair(images: Mapping[str, Path], masks: Mapping[str, Path], where: Path) -> list[Sample]:
+def pair(images: Mapping[str, Path], masks: Mapping[str, Path] | None, where: Path) -> list[Sample]:
     """Joins images and masks that have the same name, in the order of the names.
 
     Args:
         images: Photographs by name.
-        masks: Masks by name.
+        masks: Masks by name; None where there are none to be had.
         where: The folder in which they were sought, for the message.
 
     Raises:
@@ -156,6 +179,8 @@ def pair(images: Mapping[str, Path], masks: Mapping[str, Path], where: Path) -> 
     """
     if not images:
         raise DataError(f"{where}: holds no pictures")
+    if masks is None:
+        return [Sample(name, images[name], None) for name in sorted(images)]
     sides = ((images, masks, "image without a mask"), (masks, images, "mask without an image"))
     for present, absent, what in sides:
         if lonely := sorted(present.keys() - absent.keys()):

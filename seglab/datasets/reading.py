@@ -2,8 +2,8 @@
 
 Pillow decodes; what it may decode is decided from the header before any pixel is touched. A file that
 could be understood in two ways is refused: 16 bits cut to 8, transparency, a rotation written beside the
-pixels, grey levels stretched over the range, a coloured mask. Every refusal is a `DataError` that names
-the file, what came and what is allowed.
+pixels, grey levels stretched over the range, a mask of colours without a table of them. Every refusal is a
+`DataError` that names the file, what came and what is allowed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ MAX_PIXELS = 64_000_000  # a 64-megapixel photograph; a small file can claim to 
 
 _IMAGE_RULE = "allowed is a PNG or JPEG photograph in RGB, 8 bits per channel"
 _MASK_RULE = "allowed is a PNG of ids, grey or palette, 8 bits per pixel"
+_COLOR_RULE = "allowed is a PNG of the data set's colours, RGB or palette, 8 bits per channel"
 _PNG_COLOR_TYPES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 
 
@@ -42,16 +43,23 @@ def read_image(path: Path | str) -> np.ndarray:
 
 
 def read_mask(path: Path | str, labels: LabelSpace) -> np.ndarray:
-    """Reads a mask and translates its file ids to train ids.
+    """Reads a mask and translates its file ids, or its colours, to train ids.
 
     Returns:
         uint8 (H, W) of train ids and the ignore index.
 
     Raises:
-        DataError: If the file is missing, damaged, larger than `MAX_PIXELS`, not a PNG of ids, or holds an
-            id that is not in the label space.
+        DataError: If the file is missing, damaged, larger than `MAX_PIXELS`, not a PNG of ids (or of colours,
+            where the label space has them), or holds an id or colour that is not in the label space.
     """
     path = Path(path)
+    if labels.file_colors is not None:
+        with _open(path, ("PNG",), _COLOR_RULE) as picture:
+            kind, depth = _png_header(path)
+            if kind not in ("RGB", "palette") or depth > 8:
+                raise DataError(f"{path}: PNG mask in {kind} with {depth} bits; {_COLOR_RULE}")
+            _pixels(picture, path)
+            return labels.colors_to_train_ids(np.array(picture.convert("RGB")), path)
     with _open(path, ("PNG",), _MASK_RULE) as picture:
         kind, depth = _png_header(path)
         # Pillow keeps the indices of a palette at any depth, but it stretches grey levels of less than 8

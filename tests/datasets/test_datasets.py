@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seglab.datasets import base, create_dataset, label_space, list_datasets, street_scenes
+from seglab.datasets import base, camvid, create_dataset, label_space, list_datasets, street_scenes
 from seglab.datasets.locations import cache_root
 from seglab.errors import ConfigError, DataError
 from seglab.labels import CAMVID11, CITYSCAPES
@@ -78,6 +78,27 @@ def test_camvid_pairs_by_file_name(camvid_root, monkeypatch):
 def test_camvid_trainval_is_train_then_val(camvid_root):
     parts = [create_dataset("camvid", split, camvid_root).names for split in ("train", "val", "trainval")]
     assert parts[2] == parts[0] + parts[1] and len(parts[2]) == 13
+
+
+def test_camvid_splits_by_drive(tmp_path):
+    for folder, names in (
+        ("train", ["0001TP_006690", "0006R0_f00930", "0016E5_00390"]),
+        ("test", ["0001TP_008550", "Seq05VD_f00000", "Seq05VD_f00030"]),
+    ):
+        for seed, name in enumerate(names):
+            image, mask = random_pair(seed)
+            write_png(tmp_path / folder / f"{name}.png", image)
+            write_png(tmp_path / f"{folder}annot" / f"{name}.png", mask)
+    splits = [split for split in camvid.SPLITS if "val" not in split]
+    names = {split: create_dataset("camvid", split, tmp_path).names for split in splits}
+    assert names["devtrain"] == ["0001TP_006690", "0016E5_00390"]
+    assert names["test_0001tp"] == ["0001TP_008550"]
+    assert names["test_seq05vd"] == ["Seq05VD_f00000", "Seq05VD_f00030"]
+    devval = create_dataset("camvid", "devval", tmp_path)
+    assert devval.names == ["0006R0_f00930"] and devval.samples[0].image.parent.name == "train"
+    for path in tmp_path.glob("train*/0006R0*"):
+        path.unlink()
+    assert "no picture of devval" in error_of(DataError, "camvid", "devval", tmp_path)
 
 
 def test_cityscapes_reads_cities_and_translates_ids(cityscapes_root):
@@ -228,7 +249,11 @@ def test_the_digest_names_a_file_that_has_gone(camvid_root):
 
 
 @pytest.mark.parametrize(
-    ("split", "number"), [("train", 367), ("val", 101), ("test", 233), ("trainval", 468)]
+    ("split", "number"),
+    [
+        *(("train", 367), ("val", 101), ("test", 233), ("trainval", 468)),
+        *(("test_seq05vd", 171), ("test_0001tp", 62), ("devtrain", 266), ("devval", 101)),
+    ],
 )
 def test_the_real_camvid_has_its_published_size(real_camvid, split, number):
     dataset = create_dataset("camvid", split, real_camvid)

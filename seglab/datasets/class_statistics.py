@@ -1,0 +1,197 @@
+"""What a split is made of: how often, in which pictures, with which others, and where each class is.
+
+The counts are integers, so they can be drawn, compared and turned into weights without the pictures. They
+are kept as `results/datasets/<name>.json` together with the digest of the data they were counted from, and
+are counted anew only where that has changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from seglab.datasets.base import SegmentationDataset, num_cores
+from seglab.datasets.statistics import ClassFrequencies, count_ids, sum_up
+from seglab.errors import DataError
+from seglab.runs import workspace, write_text
+
+GRID = (12, 24)  # rows and columns of the position maps
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ClassStatistics:
+    """Counts over the masks of one split; class `k` is the train id `k`.
+
+    Args:
+        digest: Of the pictures and masks, `SegmentationDataset.digest`.
+        frequencies: Pixels and pictures of each class.
+        cooccurrence: int64 (K, K), pictures in which both classes occur; on the diagonal those with the one.
+        positions: int64 (K, rows, columns), pixels of each class in each cell of a grid over the picture, a
+            pixel belonging to the cell in which its centre lies.
+    """
+
+    digest: str
+    frequencies: ClassFrequencies
+    cooccurrence: np.ndarray
+    positions: np.ndarray
+
+    @property
+    def heat_maps(self) -> np.ndarray:
+        """Share of the labelled pixels of each cell that are of a class.
+
+        float64 (K, rows, columns), in [0, 1]; NaN in a cell without a labelled pixel.
+        """
+        labelled = self.positions.sum(0)
+        shares = np.full(self.positions.shape, np.nan)
+        return np.divide(self.positions, labelled, out=shares, where=labelled > 0)
+
+
+def class_statistics(dataset: SegmentationDataset) -> ClassStatistics:
+    """Counts a split; only masks are read.
+
+    Raises:
+        DataError: If a mask cannot be read.
+    """
+    num_classes = dataset.labels.num_classes
+    counts, positions = [], np.zeros((num_classes, *GRID), np.int64)
+    with ThreadPoolExecutor(num_cores()) as pool:
+        for count, cells in pool.map(lambda i: _count(dataset.read_mask(i)), range(len(dataset))):
+            counts.append(count)
+            positions += cells[:, :num_classes].T.reshape(positions.shape)
+    present = np.array([count[:num_classes] > 0 for count in counts], np.int64)
+    return ClassStatistics(dataset.digest(), sum_up(counts, num_classes), present.T @ present, positions)
+
+
+def _count(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of every train id, (256,), and the same for each cell, (cells, 256)."""
+    rows, columns = (
+        (2 * np.arange(size) + 1) * cells // (2 * size) for size, cells in zip(mask.shape, GRID, strict=True)
+    )
+    cell = rows[:, None] * GRID[1] + columns
+    cells = np.bincount((cell * 256 + mask).reshape(-1), minlength=GRID[0] * GRID[1] * 256)
+    return count_ids(mask), cells.reshape(-1, 256)
+
+
+def committed(name: str) -> Path:
+    """Where the study keeps the statistics of a data set."""
+    return workspace() / "results" / "datasets" / f"{name}.json"
+
+
+def save_statistics(
+    path: Path, name: str, classes: Iterable[str], splits: dict[str, ClassStatistics]
+) -> None:
+    """Writes the statistics of a data set; the same counts give the same bytes.
+
+    Args:
+        path: File to write; its folder is made where it is missing.
+        name: The data set's name.
+        classes: Class names in train-id order.
+        splits: Statistics by split.
+    """
+    record = {
+        "version": _VERSION,
+        "name": name,
+        "classes": list(classes),
+        "splits": {
+            split: {
+                "digest": one.digest,
+                "num_images": one.frequencies.num_images,
+                "ignored": one.frequencies.ignored,
+                "pixels": one.frequencies.pixels.tolist(),
+                "images": one.frequencies.images.tolist(),
+                "cooccurrence": one.cooccurrence.tolist(),
+                "positions": one.positions.tolist(),
+            }
+            for split, one in splits.items()
+        },
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, _readable_json(record) + "\n")
+
+
+def load_statistics(path: Path | str) -> dict[str, ClassStatistics]:
+    """Reads what `save_statistics` wrote: statistics by split.
+
+    Raises:
+        DataError: If the file is missing or is none of these.
+    """
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        if record["version"] != _VERSION:
+            raise ValueError
+        return {
+            split: ClassStatistics(
+                one["digest"],
+                ClassFrequencies(
+                    *(np.array(one[key], np.int64) for key in ("pixels", "images")),
+                    one["ignored"],
+                    one["num_images"],
+                ),
+                *(np.array(one[key], np.int64) for key in ("cooccurrence", "positions")),
+            )
+            for split, one in record["splits"].items()
+        }
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; `seglab data statistics NAME` counts a data set") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{path}: not a file of class statistics; delete it and count anew") from None
+
+
+def known_or_counted(
+    path: Path, datasets: Iterable[SegmentationDataset], say: Callable[[str], None] = lambda text: None
+) -> dict[str, ClassStatistics]:
+    """The statistics of some splits: from the file where it is of the same data, else counted and written.
+
+    Args:
+        path: The data set's file in `results/datasets`.
+        datasets: Labelled splits of one data set.
+        say: Told which splits are counted.
+
+    Raises:
+        DataError: If a mask cannot be read, or the file is damaged.
+    """
+    datasets = list(datasets)
+    known = load_statistics(path) if path.exists() else {}
+    splits = {}
+    for dataset in datasets:
+        one = known.get(dataset.split)
+        if one is None or one.digest != dataset.digest():
+            say(f"counting {dataset.name} {dataset.split}")
+            one = class_statistics(dataset)
+        splits[dataset.split] = one
+    if any(known.get(split) is not one for split, one in splits.items()):
+        save_statistics(path, datasets[0].name, datasets[0].labels.classes, known | splits)
+    return splits
+
+
+def frequency_table(classes: Iterable[str], splits: dict[str, ClassStatistics]) -> str:
+    """For people: of each class its share of the labelled pixels and of the pictures, split by split."""
+    lines = [f"{'':16}" + "".join(f"{split:>22}" for split in splits)]
+    lines.append(f"{'class':16}" + f"{'pixels':>12}{'pictures':>10}" * len(splits))
+    for k, name in enumerate(classes):
+        cells = ""
+        for one in splits.values():
+            f = one.frequencies
+            share = f.pixels[k] / max(1, f.pixels.sum())
+            cells += f"{share:12.3%}{f.images[k] / max(1, f.num_images):10.1%}"
+        lines.append(f"{name:16}{cells}")
+    return "\n".join(lines)
+
+
+def _readable_json(value: object, depth: int = 0) -> str:
+    """JSON with an entry a line, and the innermost lists on one line each."""
+    pad = "\n" + " " * (depth + 1)
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key)}: {_readable_json(item, depth + 1)}" for key, item in value.items()]
+        return "{" + pad + ("," + pad).join(items) + pad[:-1] + "}"
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return (
+            "[" + pad + ("," + pad).join(_readable_json(item, depth + 1) for item in value) + pad[:-1] + "]"
+        )
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":") if isinstance(value, list) else None)
