@@ -205,4 +205,16 @@ CAMVID11 = _label_space(
     void_ids=[11],
 )
 
-LABEL_SPACES = {space.name: space for space in (CITYSCAPES, CAMVID11)}
+SOCCER4 = _label_space(
+    "soccer4",
+    "iswariyam/Mini-semantic-segmentation-network-pytorch, README and model.py; colours are ours",
+    [
+        ("background", 0, (96, 96, 96), "background"),
+        ("ball", 1, (255, 127, 14), "ball"),
+        ("lines", 2, (240, 240, 240), "ground"),
+        ("field", 3, (44, 140, 60), "ground"),
+    ],
+    void_ids=[],
+)
+
+LABEL_SPACES = {space.name: space for space in (CITYSCAPES, CAMVID11, SOCCER4)}

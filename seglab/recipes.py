@@ -161,8 +161,8 @@ def erfnet(base: Experiment) -> Experiment:
 
     150 epochs each, batches of 6, Adam at 5e-4 with decay 1e-4, poly 0.9 per epoch in each phase, class
     weights 1/ln(c + share) with c = 1.20 for the encoder and 1.10 after, pictures of 512x1024, flips, no
-    normalisation (Romera et al. 2018; Eromera/erfnet_pytorch, train/main.py). Left out: shifts of up to two pixels. The
-    encoder's masks are not shrunk to an eighth; its answers are enlarged, so that no label is lost.
+    normalisation (Romera et al. 2018; Eromera/erfnet_pytorch, train/main.py). Left out: shifts of up to two
+    pixels. The encoder's masks are not shrunk to an eighth; its answers are enlarged, so that no label is lost.
     """
     base = replace(
         base,
@@ -217,8 +217,8 @@ def miniunet(base: Experiment) -> Experiment:
     """Mini-UNet in three phases: frozen encoder on small pictures, all of it on small, then on full pictures.
 
     Adam at a constant rate, batches of 8, equal class weights, flips, brightness times 0.5 to 1.5: 26 epochs
-    at 1e-3, 15 at 1e-4, 39 at 1e-4 with decay 5e-4 (the code and the notebook with numbers of
-    iswariyam/Mini-semantic-segmentation-network-pytorch). Its README says 30 frozen epochs and its script 1e-5
+    at 1e-3, 15 at 1e-4, 39 at 1e-4 with decay 5e-4 (the code, and the notebook that has numbers, of
+    iswariyam/Mini-semantic-segmentation-network-pytorch). The README says 30 frozen epochs, the script 1e-5
     in the last phase; chosen is what made the published numbers. "Half resolution" is 320x160 there, which
     squeezes the picture; here it is half of both sides.
 

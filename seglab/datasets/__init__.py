@@ -11,10 +11,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from seglab.config import unknown
-from seglab.datasets import camvid, cityscapes, street_scenes
+from seglab.datasets import camvid, cityscapes, soccer_scenes, street_scenes
 from seglab.datasets.base import Sample, SegmentationDataset
 from seglab.errors import ConfigError, DataError
-from seglab.labels import CAMVID11, CITYSCAPES, LabelSpace
+from seglab.labels import CAMVID11, CITYSCAPES, SOCCER4, LabelSpace
 
 __all__ = [
     "Sample",
@@ -26,15 +26,26 @@ __all__ = [
 ]
 
 
+# The embedded sets, which are painted in the cache folder when they are asked for the first time.
+PAINTED = {"street_scenes": street_scenes, "soccer_scenes": soccer_scenes}
+
+
+def _painted(name: str) -> Path:
+    root = PAINTED[name].default_root()
+    if not root.is_dir():
+        print(f"painting the {name.replace('_', ' ')} into the cache folder, once", file=sys.stderr)
+        PAINTED[name].make(root, progress=partial(tqdm, leave=False, disable=None))
+    return root
+
+
 def _street_scenes(split: str, root: Path | str | None) -> SegmentationDataset:
-    """The embedded scenes, made in the cache folder when they are asked for the first time."""
-    if root is None:
-        root = street_scenes.default_root()
-        if not root.is_dir():
-            print("painting the street scenes into the cache folder, once", file=sys.stderr)
-            street_scenes.make(root, progress=partial(tqdm, leave=False, disable=None))
     source = "`seglab data make street_scenes` paints it"
+    root = _painted("street_scenes") if root is None else root
     return cityscapes.open_split(split, root, "street_scenes", source, withheld=())
+
+
+def _soccer_scenes(split: str, root: Path | str | None) -> SegmentationDataset:
+    return soccer_scenes.open_split(split, _painted("soccer_scenes") if root is None else root)
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,7 @@ class _Entry:
 
 _DATASETS = {
     "street_scenes": _Entry(tuple(street_scenes.COUNTS), CITYSCAPES, _street_scenes),
+    "soccer_scenes": _Entry(soccer_scenes.SPLITS, SOCCER4, _soccer_scenes),
     "cityscapes": _Entry(cityscapes.SPLITS, CITYSCAPES, cityscapes.open_split),
     "camvid": _Entry(camvid.SPLITS, CAMVID11, camvid.open_split),
 }
@@ -84,8 +96,8 @@ def create_dataset(name: str, split: str, root: Path | str | None = None) -> Seg
     Args:
         name: One of `list_datasets()`.
         split: One of its splits.
-        root: The data set's own folder; None looks below `SEGLAB_DATA`, and for `street_scenes` in the cache
-            folder, where the set is made if it is missing.
+        root: The data set's own folder; None looks below `SEGLAB_DATA`, and for the embedded sets in the
+            cache folder, where they are made if they are missing.
 
     Raises:
         ConfigError: If the name or the split is unknown.

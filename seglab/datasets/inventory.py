@@ -1,13 +1,12 @@
-"""What data is on this machine: a list of the sets, making the embedded one, checking every file."""
+"""What data is on this machine: a list of the sets, making the embedded ones, checking every file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from tqdm import tqdm
 
-from seglab.datasets import create_dataset, label_space, list_datasets, street_scenes
+from seglab.datasets import PAINTED, create_dataset, label_space, list_datasets
 from seglab.datasets.checks import check
 from seglab.errors import ConfigError, DataError
 
@@ -25,8 +24,8 @@ def listing(names: Iterable[str] = ()) -> str:
     for name in tuple(names) or list_datasets():
         classes = label_space(name).num_classes  # refuses an unknown name
         splits, where = [], []
-        if name == "street_scenes" and not street_scenes.default_root().is_dir():
-            where.append("not made yet; `seglab data make` or the first training makes it")
+        if name in PAINTED and not PAINTED[name].default_root().is_dir():
+            where.append(f"not made yet; `seglab data make {name}` or the first training makes it")
         else:
             for split in list_datasets()[name]:
                 try:
@@ -39,16 +38,18 @@ def listing(names: Iterable[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def make(names: Iterable[str]) -> Path:
-    """Makes the embedded street scenes and returns their folder.
+def make(names: Iterable[str]) -> str:
+    """Makes embedded sets and tells their folders, one a line.
 
     Raises:
         ConfigError: If another data set is asked for.
     """
+    names = tuple(names)
     for name in names:
-        if name != "street_scenes":
-            raise ConfigError(f"seglab data make: got {name!r}; allowed is street_scenes, the embedded set")
-    return street_scenes.make(street_scenes.default_root(), progress=tqdm)
+        if name not in PAINTED:
+            allowed = f"allowed are the embedded sets, {', '.join(PAINTED)}"
+            raise ConfigError(f"seglab data make: got {name!r}; {allowed}")
+    return "\n".join(str(PAINTED[name].make(PAINTED[name].default_root(), progress=tqdm)) for name in names)
 
 
 def check_sets(names: Iterable[str], say: Callable[[str], None]) -> int:

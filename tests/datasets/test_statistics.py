@@ -111,7 +111,7 @@ def test_the_hrnet_table_is_for_the_classes_of_cityscapes_only(cityscapes_root, 
     by_name = dict(zip(CITYSCAPES.classes, weights.tolist(), strict=True))
     assert by_name["road"] == pytest.approx(0.8373) and by_name["motorcycle"] == pytest.approx(1.1529)
     with pytest.raises(ConfigError, match="got hrnet for camvid11"):
-        class_weights(hrnet, create_dataset("camvid", "train", camvid_root))
+        class_weights(LossConfig(class_weights="hrnet"), create_dataset("camvid", "train", camvid_root))
 
 
 def test_every_method_of_the_configuration_is_known_and_others_are_refused(cityscapes_root):
