@@ -162,7 +162,7 @@ def erfnet(base: Experiment) -> Experiment:
     150 epochs each, batches of 6, Adam at 5e-4 with decay 1e-4, poly 0.9 per epoch in each phase, class
     weights 1/ln(c + share) with c = 1.20 for the encoder and 1.10 after, pictures of 512x1024, flips, no
     normalisation (Romera et al. 2018; Eromera/erfnet_pytorch, train/main.py). Left out: shifts of up to two
-    pixels. The encoder's masks are not shrunk to an eighth; its answers are enlarged, so that no label is lost.
+    pixels. The encoder's masks are not shrunk to an eighth; its answers are enlarged, and no label is lost.
     """
     base = replace(
         base,
