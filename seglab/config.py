@@ -269,6 +269,8 @@ class TrainingConfig:
         sync_batchnorm: Batch statistics over all processes together; CUDA alone.
         deterministic: On CUDA take deterministic kernels only, so that a run repeats bit for bit; slower. The
             CPU's are deterministic.
+        cuda_graphs: On CUDA, with one process, record the forward and backward pass once and replay it: small
+            networks wait less for the processor that way.
         device: `auto` takes CUDA where there is one, else the CPU.
         precision: Number format of the forward pass; `auto` times one step of each and takes the fastest.
         memory_format: Layout of the activations in memory; `auto` likewise.
@@ -286,6 +288,7 @@ class TrainingConfig:
     save_every_s: float = 60.0
     sync_batchnorm: bool = False
     deterministic: bool = False
+    cuda_graphs: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"

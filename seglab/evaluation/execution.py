@@ -51,10 +51,14 @@ class Execution:
         scale = image.new_tensor(data.std).mul_(255).reciprocal_().view(1, 3, 1, 1)
         return image.sub_(mean).mul_(scale)
 
-    def autocast(self) -> contextlib.AbstractContextManager:
-        """The context for a forward pass in this precision."""
+    def autocast(self, cache_enabled: bool = True) -> contextlib.AbstractContextManager:
+        """The context for a forward pass in this precision.
+
+        Args:
+            cache_enabled: Whether a weight that is used twice is converted once; not so in a CUDA graph.
+        """
         enabled = self.precision != "fp32"
-        return torch.autocast(self.device.type, _DTYPES[self.precision], enabled=enabled)
+        return torch.autocast(self.device.type, _DTYPES[self.precision], enabled, cache_enabled)
 
     def describe(self) -> str:
         """For people: `cpu, bf16, contiguous`."""

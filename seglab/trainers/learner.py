@@ -64,6 +64,8 @@ class Learner:
         heads = TrainedHeads(self.model, self.phase)
         # An auxiliary head that is not trained takes no part in the loss, which must be told.
         self.trained = self.processes.wrap(heads, some_unused=self.model.has_aux and not heads.with_aux)
+        cuda = self.execution.device.type == "cuda" and self.processes.world_size == 1
+        self._to_be_recorded = cuda and self.experiment.training.cuda_graphs
         self.optimizer = build_optimizer(
             self.model, self.experiment.optimizer, self.phase.lr, self.phase.weight_decay
         )
@@ -150,6 +152,8 @@ class Learner:
         accumulation = self.experiment.training.accumulation
         for part, part_mask in zip(batch["image"].chunk(accumulation), mask.chunk(accumulation), strict=True):
             image = self.execution.image(part, self.experiment.data)
+            if self._to_be_recorded:
+                self._record(image)
             with self.execution.autocast():
                 heads = self.trained(image)
             main, *aux = (
@@ -160,6 +164,19 @@ class Learner:
             self.scaler.scale(loss * self.processes.world_size).backward()
             total += loss.detach()
         return total
+
+    def _record(self, image: Tensor) -> None:
+        """Records forward and backward pass as CUDA graphs, for images of this shape.
+
+        These networks are thousands of small kernels, and starting one takes the processor longer than the
+        GPU needs for it; a graph starts them all at once.
+        """
+        kept = [buffer.clone() for buffer in self.model.buffers()]  # the trial passes move the statistics
+        with self.execution.autocast(cache_enabled=False):
+            self.trained = torch.cuda.make_graphed_callables(self.trained, (image,), allow_unused_input=True)
+        for before, buffer in zip(kept, self.model.buffers(), strict=True):
+            buffer.copy_(before)
+        self._to_be_recorded = False
 
     def _clip(self) -> Tensor:
         """The norm of the gradient, which is then limited where the experiment says so."""
