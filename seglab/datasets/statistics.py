@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,8 +13,10 @@ import torch
 
 from seglab.config import LossConfig, unknown
 from seglab.datasets.base import SegmentationDataset
+from seglab.datasets.locations import cache_root
 from seglab.errors import ConfigError
 from seglab.labels import CITYSCAPES, IGNORE_INDEX
+from seglab.runs import write_bytes
 
 # HRNet's weights of the 19 Cityscapes classes, in train-id order; their mean is 1.
 # Reference: HRNet/HRNet-Semantic-Segmentation, lib/datasets/cityscapes.py.
@@ -51,14 +55,39 @@ class ClassFrequencies:
 
 
 def class_frequencies(dataset: SegmentationDataset) -> ClassFrequencies:
-    """Counts the classes of a split; only masks are read.
+    """Counts the classes of a split.
 
     Raises:
         DataError: If a mask cannot be read.
     """
+    return sum_up(picture_counts(dataset), dataset.labels.num_classes)
+
+
+def picture_counts(dataset: SegmentationDataset) -> np.ndarray:
+    """Pixels of every train id in each mask of a split.
+
+    All masks are read the first time; the counts are then kept in the cache folder under the split's digest.
+
+    Returns:
+        int64 (pictures, 256).
+
+    Raises:
+        DataError: If a mask cannot be read.
+    """
+    path = cache_root() / "counts" / f"{dataset.digest()}.npy"
+    # What is missing or damaged is counted anew, as it was the first time.
+    with contextlib.suppress(OSError, EOFError, ValueError):
+        if (known := np.load(path)).shape == (len(dataset), 256):
+            return known
     with ThreadPoolExecutor() as pool:
-        counts = pool.map(lambda index: count_ids(dataset.read_mask(index)), range(len(dataset)))
-        return sum_up(counts, dataset.labels.num_classes)
+        counted = pool.map(lambda index: count_ids(dataset.read_mask(index)), range(len(dataset)))
+        counts = np.stack(list(counted))
+    with contextlib.suppress(OSError):  # without a writable cache folder it is counted each time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        np.save(content, counts)
+        write_bytes(path, content.getbuffer())
+    return counts
 
 
 # Weight of each class from counts in which every class occurs, and log_offset, before normalisation.

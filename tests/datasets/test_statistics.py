@@ -10,7 +10,14 @@ from PIL import Image
 from seglab.config import LossConfig
 from seglab.datasets import create_dataset
 from seglab.datasets.checks import check
-from seglab.datasets.statistics import ClassFrequencies, class_frequencies, class_weights, frequency_weights
+from seglab.datasets.locations import cache_root
+from seglab.datasets.statistics import (
+    ClassFrequencies,
+    class_frequencies,
+    class_weights,
+    frequency_weights,
+    picture_counts,
+)
 from seglab.errors import ConfigError, DataError
 from seglab.labels import CAMVID11, CITYSCAPES
 
@@ -148,6 +155,43 @@ def test_counts_by_hand(tmp_path):
         assert (result.ignored, result.num_images) == (1, 2)
         assert result.share[0] == 7 / 12
     assert check(dataset).missing == tuple(CAMVID11.classes[i] for i in (1, 2, 4, 5, 6, 7, 8, 9))
+
+
+def test_masks_are_counted_once_and_again_when_they_or_the_counts_change(camvid_root, monkeypatch):
+    dataset = create_dataset("camvid", "train", camvid_root)
+    counts = picture_counts(dataset)
+    assert counts.shape == (10, 256) and counts.dtype == np.int64
+    for index, count in enumerate(counts):
+        mask = dataset.read_mask(index)
+        assert count.tolist() == [int((mask == train_id).sum()) for train_id in range(256)]
+
+    read = []
+    monkeypatch.setattr(type(dataset), "read_mask", recorded(read, type(dataset).read_mask))
+    np.testing.assert_array_equal(picture_counts(dataset), counts)
+    assert read == []
+    (path,) = cache_root().glob("counts/*")
+    for damaged in (b"", b"PK", path.read_bytes()[:-1]):
+        path.write_bytes(damaged)
+        np.testing.assert_array_equal(picture_counts(dataset), counts)
+        assert sorted(read) == list(range(10))
+        read.clear()
+
+    Image.new("L", (64, 48), 4).save(dataset.samples[3].mask)
+    assert picture_counts(dataset)[3, 4] == 48 * 64
+
+
+def recorded(calls, read_mask):
+    def read(self, index):
+        calls.append(index)
+        return read_mask(self, index)
+
+    return read
+
+
+def test_counting_needs_no_cache_folder(camvid_root, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEGLAB_CACHE", str(tmp_path / "file"))
+    assert picture_counts(create_dataset("camvid", "train", camvid_root)).sum() == 10 * 48 * 64
 
 
 def test_the_check_collects_all_problems_and_counts_the_rest(camvid_root):
