@@ -115,7 +115,7 @@ def ablations() -> list[Experiment]:
 
 
 def tuning() -> list[Experiment]:
-    """What the learning rate was chosen by: five networks on the training drives but one, scored on that one."""
+    """What the learning rate is chosen by: five networks on the training drives but one, scored on that."""
     chosen = ("minihrnet_a3", "hrnetv2_w18_small_v1", "erfnet", "segsmall", "miniunet")
     return [
         replace(
