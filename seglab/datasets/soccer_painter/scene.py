@@ -60,10 +60,16 @@ def render_scene(
 def aim(rng: Generator, venue: Venue, height_m: float, size: tuple[int, int]) -> Camera:
     """A camera at the height of a robot's head, which looks down at the pitch, mostly."""
     pitch = venue.pitch
-    x = rng.uniform(-0.5, 0.5) * (pitch.length + 0.4)
+    x = rng.uniform(-0.5, 0.5) * (pitch.length - 0.2)
     y = rng.uniform(-0.5, 0.5) * (pitch.width + 0.4)
     target = rng.uniform(-0.5, 0.5, 2) * (pitch.length, pitch.width)
-    yaw = np.arctan2(target[1] - y, target[0] - x) + rng.normal(0, 0.3)
+    if rng.random() < 0.75:  # something to see is near
+        target = pitch.spot_on_a_line(rng)
+        away, turn = rng.uniform(0.6, 2.6) * height_m / 0.55, rng.uniform(0, 2 * np.pi)
+        x, y = target[0] + away * np.cos(turn), target[1] + away * np.sin(turn)
+        x = np.clip(x, -0.5 * pitch.length + 0.1, 0.5 * pitch.length - 0.1)  # never behind a net
+        y = np.clip(y, -0.5 * pitch.width - 0.5, 0.5 * pitch.width + 0.5)
+    yaw = np.arctan2(target[1] - y, target[0] - x) + rng.normal(0, 0.25)
     manner = rng.choice(["ahead", "down", "up"], p=[0.77, 0.18, 0.05])
     degrees = {"ahead": rng.normal(25, 10), "down": rng.uniform(35, 75), "up": rng.uniform(-40, -8)}[manner]
     roll = rng.normal(0, 4 if rng.random() < 0.9 else 18)
