@@ -61,6 +61,11 @@ class Camera:
         height, width = self.size
         return seen[..., :2] * (self.focal_px / seen[..., 2:]) + np.array([width / 2, height / 2])
 
+    def holds(self, pixel: np.ndarray) -> bool:
+        """Whether a pixel (column, row) lies in the picture."""
+        height, width = self.size
+        return bool(0 <= pixel[0] < width and 0 <= pixel[1] < height)
+
     def rays(self) -> list[np.ndarray]:
         """Where the middle of each pixel looks: x, y and z, each (H, W) float32, per metre of depth."""
         height, width = self.size

@@ -143,7 +143,7 @@ def _gather(rng: Generator, venue: Venue, cast: _Cast) -> None:
             x, y = _in_view(rng, cast, 1.2, 4.0)
         if np.hypot(x - camera.position[0], y - camera.position[1]) > 0.8:
             cast.add(figures.person(rng, x, y, rng.uniform(0, 2 * np.pi)))
-    if rng.random() < 0.8:
+    if rng.random() < 0.7:
         _ball(rng, venue, cast)
 
 
@@ -161,14 +161,16 @@ def _goals(rng: Generator, venue: Venue, cast: _Cast) -> None:
 
 
 def _ball(rng: Generator, venue: Venue, cast: _Cast) -> None:
+    """Puts a ball where the camera sees it, if a few tries find such a place."""
     design = venue.balls[rng.integers(len(venue.balls))]
-    x, y = _in_view(rng, cast, 0.25, 2.5) if rng.random() < 0.8 else rng.uniform(-3, 3, 2)
-    centre = np.array([x, y, venue.ball_m])
-    if np.hypot(x - cast.camera.position[0], y - cast.camera.position[1]) < 0.2:
+    for _ in range(8):
+        centre = np.array([*_in_view(rng, cast, 0.25, 3.0), venue.ball_m])
+        if cast.camera.depth(centre) > 0 and cast.camera.holds(cast.camera.project(centre)):
+            break
+    else:
         return
     light = cast.light_at(centre)
-    spot = np.array([x, y, venue.ball_m])
-    cast.rods.append(Rod(spot, spot, venue.ball_m, venue.ball_m, np.zeros(3)))  # for its shadow
+    cast.rods.append(Rod(centre, centre, venue.ball_m, venue.ball_m, np.zeros(3)))  # for its shadow
     cast.put(centre, lambda canvas: balls.ball(canvas, rng, design, centre, venue.ball_m, light))
 
 
