@@ -102,7 +102,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
         if path.name.startswith(".") or path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
             continue
         if path.stem in found:
-            raise DataError(f"{path}: the same name as {found[path.stem]} but for the ending; names must differ")
+            raise DataError(f"{path}: the same name as {found[path.stem]}, but for the ending")
         found[path.stem] = path
     return found
 

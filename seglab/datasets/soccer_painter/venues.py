@@ -64,7 +64,7 @@ VENUES = (
         floors=((70, 68, 66), (120, 112, 100)), boards=0.0,
         balls=(("classic", (240, 240, 236), (22, 22, 24)),), ball_m=0.05,
         robots=("rounded",), robot_m=(0.56, 0.6), jerseys=((190, 30, 34), (34, 40, 48)),
-        ambient=(0.5, 1.4), gains=(1.04, 1.0, 0.82), sun=0.5, view=57,
+        ambient=(0.5, 1.23), gains=(1.04, 1.0, 0.82), sun=0.5, view=57,
     ),
     Venue(
         "borgfeld", "train", STANDARD_PLATFORM,
@@ -74,7 +74,7 @@ VENUES = (
         balls=(("classic", (236, 236, 238), (30, 28, 30)), ("patched", (238, 238, 232), (196, 40, 40))),
         ball_m=0.05, robots=("rounded",), robot_m=(0.56, 0.6),
         jerseys=((40, 110, 70), (200, 40, 48)),
-        ambient=(0.75, 1.9), gains=(0.98, 1.02, 0.98), sun=0.15, view=57,
+        ambient=(0.75, 1.67), gains=(0.98, 1.02, 0.98), sun=0.15, view=57,
     ),
     Venue(
         "cormund", "train", KID_SIZE,
@@ -84,7 +84,7 @@ VENUES = (
         balls=(("classic", (240, 238, 230), (26, 26, 28)), ("plain", (236, 112, 24), (236, 112, 24))),
         ball_m=0.075, robots=("skeletal", "rounded"), robot_m=(0.5, 0.9),
         jerseys=((30, 90, 190), (200, 60, 150)),
-        ambient=(0.65, 1.8), gains=(1.06, 1.0, 0.9), sun=0.3, view=70,
+        ambient=(0.65, 1.58), gains=(1.06, 1.0, 0.9), sun=0.3, view=70,
     ),
     Venue(
         "delwinde", "train", ADULT_SIZE,
@@ -94,7 +94,7 @@ VENUES = (
         balls=(("patched", (238, 238, 236), (30, 70, 180)), ("banded", (236, 206, 40), (30, 32, 40))),
         ball_m=0.1, robots=("bulky", "skeletal"), robot_m=(0.9, 1.45),
         jerseys=((210, 50, 40), (40, 70, 180)),
-        ambient=(0.6, 1.6), gains=(0.95, 1.0, 1.08), sun=0.2, view=78,
+        ambient=(0.6, 1.41), gains=(0.95, 1.0, 1.08), sun=0.2, view=78,
     ),
     Venue(
         "elsbruck", "train", STANDARD_PLATFORM,
@@ -104,7 +104,7 @@ VENUES = (
         balls=(("classic", (240, 240, 240), (24, 24, 28)), ("plain", (224, 70, 40), (224, 70, 40))),
         ball_m=0.05, robots=("rounded",), robot_m=(0.56, 0.6),
         jerseys=((60, 160, 210), (236, 140, 30)),
-        ambient=(0.95, 2.1), gains=(0.95, 1.0, 1.04), sun=0.5, view=57,
+        ambient=(0.95, 1.85), gains=(0.95, 1.0, 1.04), sun=0.5, view=57,
     ),
     Venue(
         "fjellby", "val", STANDARD_PLATFORM,
@@ -114,7 +114,7 @@ VENUES = (
         balls=(("classic", (234, 236, 240), (36, 40, 60)), ("banded", (240, 240, 236), (210, 60, 60))),
         ball_m=0.055, robots=("rounded", "skeletal"), robot_m=(0.54, 0.7),
         jerseys=((240, 200, 40), (110, 50, 150)),
-        ambient=(0.6, 1.8), gains=(1.02, 0.99, 0.94), sun=0.35, view=62,
+        ambient=(0.6, 1.58), gains=(1.02, 0.99, 0.94), sun=0.35, view=62,
     ),
     Venue(
         "grenthal", "test", STANDARD_PLATFORM,
@@ -123,7 +123,7 @@ VENUES = (
         floors=((126, 120, 112), (80, 72, 64)), boards=0.65,
         balls=(("classic", (238, 236, 228), (16, 18, 22)),), ball_m=0.05,
         robots=("rounded",), robot_m=(0.56, 0.6), jerseys=((30, 60, 120), (230, 120, 40)),
-        ambient=(0.55, 1.9), gains=(1.05, 0.98, 0.88), sun=0.35, view=57,
+        ambient=(0.55, 1.67), gains=(1.05, 0.98, 0.88), sun=0.35, view=57,
     ),
     Venue(
         "hollsund", "test", KID_SIZE,
@@ -133,6 +133,6 @@ VENUES = (
         balls=(("patched", (236, 238, 240), (20, 110, 80)), ("banded", (240, 240, 236), (40, 70, 190))),
         ball_m=0.07, robots=("skeletal", "bulky"), robot_m=(0.55, 0.95),
         jerseys=((200, 40, 70), (40, 150, 170)),
-        ambient=(0.75, 1.9), gains=(0.97, 1.0, 1.06), sun=0.4, view=68,
+        ambient=(0.75, 1.67), gains=(0.97, 1.0, 1.06), sun=0.4, view=68,
     ),
 )  # fmt: skip
