@@ -84,6 +84,8 @@ class Camera:
     def clip(self, polygon: np.ndarray) -> np.ndarray:
         """The part of a polygon (N, 3) that lies at least `NEAR_M` ahead (Sutherland-Hodgman)."""
         kept, depths = [], self.depth(polygon)
+        if depths.min() >= NEAR_M:
+            return polygon
         for start, end, near, far in zip(
             polygon, np.roll(polygon, -1, axis=0), depths, np.roll(depths, -1), strict=True
         ):

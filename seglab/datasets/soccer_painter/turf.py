@@ -9,7 +9,7 @@ from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFilter
 
 from seglab.datasets.soccer_painter.camera import Camera
-from seglab.datasets.soccer_painter.canvas import BACKGROUND, FIELD, LINES, SUPERSAMPLING, Rod
+from seglab.datasets.soccer_painter.canvas import BACKGROUND, FIELD, LINES, SUPERSAMPLING, Rod, count
 from seglab.datasets.soccer_painter.pitch import Pitch
 from seglab.datasets.soccer_painter.venues import Venue
 
@@ -93,7 +93,7 @@ def paint(
     # Metres of ground, in the direction of view, that one pixel covers.
     footprint = depth / camera.focal_px / np.maximum(-rays[2], 0.02)
     noise = _Noise(rng)
-    share = {label: _share(classes == label) for label in (LINES, FIELD)}
+    share = {label: count(classes == label) / np.float32(SUPERSAMPLING**2) for label in (LINES, FIELD)}
     turf, gloss = _carpet(rng, venue, noise, x, y, footprint)
     whiteness = np.array([232, 234, 228]) * rng.uniform(0.88, 1.05)
     worn = np.clip(1 - venue.wear * (0.35 + 0.55 * noise.soft(x, y, 12.0)) + 0.25 * gloss, 0.15, 1)
@@ -142,38 +142,42 @@ def _shadow(camera: Camera, rods: list[Rod], slope: tuple[float, float], soft: f
     image = Image.new("L", (width, height))
     draw = ImageDraw.Draw(image)
     for rod in rods:
-        ends = np.stack([rod.start, rod.end])
-        ends = np.column_stack([ends[:, :2] + ends[:, 2:] * np.array(slope), np.zeros(2)])
-        along = (ends[1] - ends[0])[:2]
-        along = along / max(np.hypot(*along), 1e-6) if np.hypot(*along) > 1e-3 else np.array([1.0, 0.0])
-        across = np.array([-along[1], along[0], 0.0])
-        along = np.append(along, 0.0)
-        a, b = rod.start_m, rod.end_m
-        outline = camera.clip(
-            np.stack(
-                [
-                    ends[0] + across * a, ends[1] + across * b, ends[1] + (along + 0.4 * across) * b,
-                    ends[1] + (along - 0.4 * across) * b, ends[1] - across * b, ends[0] - across * a,
-                    ends[0] - (along + 0.4 * across) * a, ends[0] - (along - 0.4 * across) * a,
-                ]
-            )
-        )  # fmt: skip
+        outline = camera.clip(_shadow_outline(rod, slope))
         if len(outline) > 2:
             draw.polygon(camera.project(outline).ravel().tolist(), fill=255)
     return np.asarray(image.filter(ImageFilter.GaussianBlur(soft)), np.float32) / 255
 
 
+# Corners of a rod's shadow: which end, and by how many of its radii they lie along and across the rod.
+_CORNERS = (
+    (0, 0, 1), (1, 0, 1), (1, 1, 0.4), (1, 1, -0.4), (1, 0, -1), (0, 0, -1), (0, -1, -0.4), (0, -1, 0.4)
+)  # fmt: skip
+
+
+def _shadow_outline(rod: Rod, slope: tuple[float, float]) -> np.ndarray:
+    """Outline (8, 3) of a rod's shadow on the ground."""
+    ends = np.stack([rod.start, rod.end])
+    ends = ends[:, :2] + ends[:, 2:] * np.array(slope)
+    way = ends[1] - ends[0]
+    length = np.hypot(*way)
+    along = way / length if length > 1e-3 else np.array([1.0, 0.0])
+    across = np.array([-along[1], along[0]])
+    radii = (rod.start_m, rod.end_m)
+    points = [ends[end] + radii[end] * (u * along + v * across) for end, u, v in _CORNERS]
+    return np.column_stack([points, np.zeros(len(points))])
+
+
 class _Noise:
     """A picture's own random texture, which repeats after `period` metres."""
 
-    _CELLS = 256
+    _CELLS = 256  # a power of two
 
     def __init__(self, rng: Generator):
-        self._tile = rng.standard_normal((self._CELLS, self._CELLS)).astype(np.float32)
+        self._tile = rng.standard_normal(self._CELLS**2).astype(np.float32)
 
     def fine(self, x: np.ndarray, y: np.ndarray, period: float) -> np.ndarray:
         """White noise of unit variance, a value for each cell."""
-        return self._tile[self._whole(y * self._scale(period)), self._whole(x * self._scale(period))]
+        return self._at(self._whole(y * self._scale(period)), self._whole(x * self._scale(period)))
 
     def soft(self, x: np.ndarray, y: np.ndarray, period: float) -> np.ndarray:
         """Blotches of about unit variance, interpolated between the cells and two octaves added up."""
@@ -183,21 +187,17 @@ class _Noise:
             left, top = np.floor(column), np.floor(row)
             right, below = column - left, row - top
             left, top = self._whole(left), self._whole(top)
-            after, under = (left + 1) % self._CELLS, (top + 1) % self._CELLS
-            upper = self._tile[top, left] * (1 - right) + self._tile[top, after] * right
-            lower = self._tile[under, left] * (1 - right) + self._tile[under, after] * right
+            after, under = self._whole(left + 1), self._whole(top + 1)
+            upper = self._at(top, left) * (1 - right) + self._at(top, after) * right
+            lower = self._at(under, left) * (1 - right) + self._at(under, after) * right
             total += (upper * (1 - below) + lower * below) * np.float32(1.5 / octave)
         return total
+
+    def _at(self, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        return self._tile.take(row * self._CELLS + column)
 
     def _scale(self, period: float) -> np.float32:
         return np.float32(self._CELLS / period)
 
     def _whole(self, cells: np.ndarray) -> np.ndarray:
-        return cells.astype(np.int32) % self._CELLS
-
-
-def _share(samples: np.ndarray) -> np.ndarray:
-    """Share (H, W) of each pixel's samples that are true."""
-    height, width = (length // SUPERSAMPLING for length in samples.shape)
-    parts = samples.reshape(height, SUPERSAMPLING, width, SUPERSAMPLING)
-    return parts.mean(axis=(1, 3), dtype=np.float32)
+        return cells.astype(np.int32) & (self._CELLS - 1)
