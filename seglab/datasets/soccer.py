@@ -9,28 +9,25 @@ Reference: layout and classes from iswariyam/Mini-semantic-segmentation-network-
 
 from __future__ import annotations
 
-import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from seglab.datasets.base import SegmentationDataset, pair, pictures
 from seglab.datasets.locations import find_root
+from seglab.datasets.own import drawn_once
 from seglab.errors import DataError
 from seglab.labels import IGNORE_INDEX, SOCCER4
-from seglab.runs import write_text
 
-SPLITS = ("train", "val", "test")
 LAYOUT = (
     "JPEG_images/NAME.jpg (or .jpeg, .png) with Annotations/NAME.png, "
     "ids 0 background, 1 ball, 2 lines, 3 field"
 )
 SOURCE = "The Mini-UNet project's own pictures are not public; put yours there"
-SPLIT_FILE = "splits.json"
 # A fifth for the test, as the Mini-UNet project held out for its validation; a tenth for choosing.
-_SHARES = {"test": 0.2, "val": 0.1}
+_SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 _SEED = 0
+SPLITS = tuple(_SHARES)
 
 HULKS_SPLITS = ("test",)
 HULKS_LAYOUT = "NAME_RGB.png with NAME.png, a mask of colours"
@@ -56,8 +53,8 @@ def open_split(split: str, root: Path | str | None = None) -> SegmentationDatase
     """Opens a split of a folder in the Mini-UNet project's layout.
 
     Which picture belongs to which split is drawn once, by names alone, and stored in `splits.json` in the
-    folder, or, where that cannot be written, beside it; so all trainings at all resolutions hold out the
-    same pictures. Only folders are listed, no picture is read.
+    folder, or, where that cannot be written, in `<folder>.splits.json` beside it; so all trainings at all
+    resolutions hold out the same pictures. Only folders are listed, no picture is read.
 
     Args:
         split: One of `SPLITS`.
@@ -74,7 +71,11 @@ def open_split(split: str, root: Path | str | None = None) -> SegmentationDatase
             raise DataError(f"soccer: {folder} does not exist. Expected below {root}: {LAYOUT}. {SOURCE}")
     images, masks = map(_by_stem, folders)
     samples = {sample.name: sample for sample in pair(images, masks, folders[0])}
-    names = _stored_splits(root, sorted(samples))[split]
+    path = _split_file(root)
+    try:
+        names = drawn_once(path, list(samples), _SHARES, _SEED)[split]
+    except OSError as error:
+        raise DataError(f"{path}: the split of the pictures cannot be stored ({error.strerror})") from None
     return SegmentationDataset("soccer", split, SOCCER4, [samples[name] for name in names], root)
 
 
@@ -107,60 +108,10 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return found
 
 
-def draw_splits(names: list[str], seed: int = _SEED) -> dict[str, list[str]]:
-    """Deals names to the splits at random: 70 per cent to train, 10 to val and 20 to test.
-
-    Args:
-        names: At least ten, in order.
-        seed: Seed of the draw.
-
-    Returns:
-        The names of each split, in order.
-
-    Raises:
-        DataError: If there are fewer than ten names.
-    """
-    if len(names) < 10:
-        raise DataError(f"soccer: got {len(names)} pictures; allowed are 10 or more, to deal to the splits")
-    shuffled = np.random.default_rng(seed).permutation(names).tolist()
-    splits = {}
-    for split, share in _SHARES.items():
-        count = round(share * len(names))
-        splits[split], shuffled = sorted(shuffled[:count]), shuffled[count:]
-    return {"train": sorted(shuffled), "val": splits["val"], "test": splits["test"]}
-
-
-def _stored_splits(root: Path, names: list[str]) -> dict[str, list[str]]:
-    """Reads the split of a folder, or draws and stores it."""
-    places = (root / SPLIT_FILE, root.resolve().with_name(f"{root.resolve().name}_{SPLIT_FILE}"))
-    for path in places:
-        if path.is_file():
-            return _read_splits(path, names)
-    splits = draw_splits(names)
-    content = json.dumps({"seed": _SEED, **splits}, indent=1) + "\n"
-    for path in places:
-        try:
-            write_text(path, content)
-        except OSError as error:
-            reason = error
-        else:
-            return splits
-    raise DataError(f"soccer: the split can be stored neither as {places[0]} nor as {places[1]}: {reason}")
-
-
-def _read_splits(path: Path, names: list[str]) -> dict[str, list[str]]:
-    """Reads a stored split and refuses it unless it deals every picture to one split."""
-    again = "delete the file to draw the split anew (results before and after cannot be compared then)"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        splits = {split: list(content[split]) for split in SPLITS}
-        dealt = sorted(name for part in splits.values() for name in part)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: no lists of names for {', '.join(SPLITS)} ({type(error).__name__}: {error}); {again}"
-        ) from None
-    if dealt != names:
-        wrong = sorted(set(dealt) ^ set(names)) or sorted({name for name in dealt if dealt.count(name) > 1})
-        what = "has no picture" if wrong[0] in set(dealt) - set(names) else "is not dealt to one split"
-        raise DataError(f"{path}: {wrong[0]!r} {what} ({len(wrong)} such names); {again}")
-    return splits
+def _split_file(root: Path) -> Path:
+    """Where the splits are stored: in the folder, or beside it where the folder cannot be written."""
+    inside = root / "splits.json"
+    if inside.exists() or os.access(root, os.W_OK):
+        return inside
+    whole = root.resolve()
+    return whole.with_name(f"{whole.name}.splits.json")

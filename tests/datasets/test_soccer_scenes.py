@@ -67,8 +67,8 @@ def test_colour_and_position_do_not_give_ball_and_lines_away(sample):
     classifier = HistGradientBoostingClassifier(max_iter=40, random_state=0).fit(*pixels("train", 60_000))
     features, truth = pixels("test", 60_000)
     iou = jaccard_score(truth, classifier.predict(features), average=None)
-    assert iou[BALL] < 0.1 and iou[LINES] < 0.35
-    assert iou.mean() < 0.55
+    assert iou[BALL] < 0.1 and iou[LINES] < 0.25
+    assert 0.35 < iou.mean() < 0.5
 
 
 def test_venues_of_different_splits_share_no_carpet_no_walls_and_no_light():
