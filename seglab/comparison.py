@@ -155,7 +155,9 @@ def soccer_phases() -> list[Experiment]:
         ),
     )
     frozen, unfrozen, full = base.phases
-    quarter = [replace(one, epochs=max(1, round(one.epochs / 4)), input_size=None) for one in (frozen, unfrozen)]
+    quarter = [
+        replace(one, epochs=max(1, round(one.epochs / 4)), input_size=None) for one in (frozen, unfrozen)
+    ]
     scratch = replace(base.model, options={**base.model.options, "pretrained": False})
 
     def thawed(phases: Sequence[PhaseConfig]) -> tuple[PhaseConfig, ...]:
