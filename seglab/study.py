@@ -53,7 +53,7 @@ def train_missing(experiments: Iterable[Experiment], at_once: int = 1) -> None:
 
     Args:
         experiments: What to run, in this order.
-        at_once: Trainings side by side. On a processor one is best; a GPU has room for several small networks.
+        at_once: Trainings side by side. On a processor one is best; a GPU has room for several small ones.
 
     Raises:
         RunError: If a folder holds another experiment, before anything is run; or, at the end, naming those
