@@ -291,7 +291,7 @@ class TrainingConfig:
     save_every_s: float = 60.0
     sync_batchnorm: bool = False
     deterministic: bool = False
-    cuda_graphs: bool = True
+    cuda_graphs: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
