@@ -138,8 +138,8 @@ function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-const percent = (value, digits = 0) => (value == null ? "–" : `${(100 * value).toFixed(digits)} %`);
-const share = (value) => (value == null || value === 0 ? "–" : value < 0.001 ? "< 0.1 %" : percent(value, 1));
+const percent = (value, digits = 0) => (value == null ? "-" : `${(100 * value).toFixed(digits)} %`);
+const share = (value) => (value == null || value === 0 ? "-" : value < 0.001 ? "< 0.1 %" : percent(value, 1));
 const rgb = (color) => `rgb(${color.join()})`;
 const swatch = (color) => h("span", { class: "so-swatch", style: `background:${rgb(color)}` });
 const field = (label, control) => h("label", { class: "so-field" }, h("span", {}, label), control);
@@ -244,7 +244,7 @@ class OverlayView {
     this.slider = h("input", { type: "range", min: 0, max: 100, step: 1, "aria-label": "Opacity of the mask" });
     this.slider.addEventListener("input", () => this.set({ opacity: this.slider.value / 100 }, false));
     this.slider.addEventListener("change", () => this.model.save_changes());
-    this.sliderText = h("output", { class: "so-number" });
+    this.sliderText = h("span", { class: "so-number so-opacity" });
     const several = pictures.length > 1;
     const bar = (...parts) => h("div", { class: "so-bar", role: "group" }, ...parts.filter(Boolean));
     this.root = h("section", { class: "seglab-overlay", "aria-label": "Mask overlay" },

@@ -131,9 +131,7 @@ def explore(
                           "allowed are runs on one data set")  # fmt: skip
     splits = [splits] if isinstance(splits, str) else splits or [data.eval_split]
     datasets = [create_dataset(data.name, split, data.root) for split in splits]
-    predictors = {
-        name: load_predictor(folder, device) for name, folder in zip(names, folders, strict=True)
-    }
+    predictors = {name: load_predictor(folder, device) for name, folder in zip(names, folders, strict=True)}
     return Overlay(_predicted(datasets, pictures, predictors), datasets[0].labels)
 
 
