@@ -7,8 +7,13 @@
  */
 
 const VOID = 255;
-const VIEW_NAMES = { truth: "Ground truth", prediction: "Prediction", error: "Errors", confidence: "Confidence" };
-const STATE = ["picture", "view", "run", "opacity", "hidden", "layout"];
+const VIEW_NAMES = {
+  truth: "Ground truth",
+  prediction: "Prediction",
+  error: "Errors",
+  confidence: "Confidence",
+};
+const STATE = ["picture", "view", "run", "opacity", "hidden", "compare"];
 const KEYS = [
   ["Arrow keys", "move the cursor by a pixel, with Shift by 16"],
   ["Space (held)", "hide the mask"],
@@ -54,7 +59,8 @@ function paint(out, picture, { view, run }, shown, colors) {
   if (view === "error") {
     const [right, wrong, unscored] = colors.rightWrongVoid;
     for (let i = 0; i < size; i++) {
-      const t = truth[i], p = prediction[i];
+      const t = truth[i],
+        p = prediction[i];
       out[i] = t === VOID ? unscored : shown[t] | shown[p] ? (t === p ? right : wrong) : 0;
     }
   } else if (view === "confidence") {
@@ -72,7 +78,13 @@ class Pane {
     this.canvas = h("canvas", { class: "so-canvas" });
     this.marker = h("div", { class: "so-marker", hidden: true });
     this.caption = h("div", { class: "so-caption" });
-    this.element = h("div", { class: "so-pane", role: "img", "aria-label": label }, this.canvas, this.marker, this.caption);
+    this.element = h(
+      "div",
+      { class: "so-pane", role: "img", "aria-label": label },
+      this.canvas,
+      this.marker,
+      this.caption,
+    );
     this.layer = document.createElement("canvas");
     this.painted = null;
   }
@@ -142,8 +154,9 @@ const percent = (value, digits = 0) => (value == null ? "-" : `${(100 * value).t
 const share = (value) => (value == null || value === 0 ? "-" : value < 0.001 ? "< 0.1 %" : percent(value, 1));
 const rgb = (color) => `rgb(${color.join()})`;
 const swatch = (color) => h("span", { class: "so-swatch", style: `background:${rgb(color)}` });
-const field = (label, control) => h("label", { class: "so-field" }, h("span", {}, label), control);
-const button = (text, label, onclick) => h("button", { type: "button", title: label, "aria-label": label, onclick }, text);
+const field = (label, ...controls) => h("label", { class: "so-field" }, h("span", {}, label), ...controls);
+const button = (text, label, onclick) =>
+  h("button", { type: "button", title: label, "aria-label": label, onclick }, text);
 
 function select(label, options, onchange) {
   const element = h("select", { "aria-label": label, onchange: () => onchange(element.value) });
@@ -154,7 +167,9 @@ function select(label, options, onchange) {
 /** A row of radio buttons that looks like one control. */
 function segments(label, options, onchange) {
   const name = `so-${Math.random().toString(36).slice(2)}`;
-  const inputs = options.map(([value]) => h("input", { type: "radio", name, value, onchange: () => onchange(value) }));
+  const inputs = options.map(([value]) =>
+    h("input", { type: "radio", name, value, onchange: () => onchange(value) }),
+  );
   const parts = options.map(([, text], i) => h("label", {}, inputs[i], h("span", {}, text)));
   const element = h("div", { class: "so-segments", role: "radiogroup", "aria-label": label }, ...parts);
   return { element, set: (value) => inputs.forEach((input) => (input.checked = input.value === value)) };
@@ -183,7 +198,7 @@ class OverlayView {
     this.ticket = 0;
     this.cursor = null;
     this.build(el);
-    this.listeners = STATE.map((name) => [`change:${name}`, () => (name === "picture" ? this.load() : this.draw())]);
+    this.listeners = STATE.map((name) => [`change:${name}`, () => this.changed(name)]);
     for (const [event, listener] of this.listeners) model.on(event, listener);
     this.observer = new ResizeObserver(() => this.placeAll());
     this.panes.forEach((pane) => this.observer.observe(pane.element));
@@ -193,6 +208,12 @@ class OverlayView {
   close() {
     this.observer.disconnect();
     for (const [event, listener] of this.listeners) this.model.off(event, listener);
+  }
+
+  changed(name) {
+    if (name === "run") this.listPictures(); // in the order of its scores
+    if (name === "picture") this.load();
+    else this.draw();
   }
 
   get state() {
@@ -209,7 +230,8 @@ class OverlayView {
   initialSecond() {
     const { views, runs } = this.catalog;
     const run = runs.find((name) => name !== this.model.get("run")) ?? runs[0] ?? "";
-    const view = runs.length > 1 ? "prediction" : views.find((one) => one !== this.model.get("view")) ?? views[0];
+    const view =
+      runs.length > 1 ? "prediction" : (views.find((one) => one !== this.model.get("view")) ?? views[0]);
     return { view, run };
   }
 
@@ -230,66 +252,133 @@ class OverlayView {
       this.listPictures();
       if (!this.order.includes(this.model.get("picture"))) this.set({ picture: this.order[0] });
     });
-    this.viewRadios = segments("View", views.map((view) => [view, VIEW_NAMES[view]]), (view) => this.set({ view }));
-    this.runSelect = select("Network", runs.map((run) => [run, run]), (run) => this.set({ run }));
-    this.layoutRadios = segments("Layout", [["single", "One"], ["side", "Side by side"], ["wipe", "Wipe"]],
-      (layout) => this.set({ layout }));
-    const choices = views.flatMap((view) => (view === "truth" ? [[view, ""]] : runs.map((run) => [view, run])));
-    this.secondSelect = select("Second view", choices.map(([view, run], i) => [i, this.title({ view, run })]), (i) => {
-      this.second = { view: choices[i][0], run: choices[i][1] };
-      this.draw();
-    });
-    this.secondSelect.value = choices.findIndex(([v, r]) => v === this.second.view && (!r || r === this.second.run));
+    this.viewRadios = segments(
+      "View",
+      views.map((view) => [view, VIEW_NAMES[view]]),
+      (view) => this.set({ view }),
+    );
+    this.runSelect = select(
+      "Network",
+      runs.map((run) => [run, run]),
+      (run) => this.set({ run }),
+    );
+    this.compareRadios = segments(
+      "Compare",
+      [
+        ["off", "One"],
+        ["side", "Side by side"],
+        ["wipe", "Wipe"],
+      ],
+      (compare) => this.set({ compare }),
+    );
+    const choices = views.flatMap((view) =>
+      view === "truth" ? [[view, ""]] : runs.map((run) => [view, run]),
+    );
+    this.secondSelect = select(
+      "Second view",
+      choices.map(([view, run], i) => [i, this.title({ view, run })]),
+      (i) => {
+        this.second = { view: choices[i][0], run: choices[i][1] };
+        this.draw();
+      },
+    );
+    this.secondSelect.value = choices.findIndex(
+      ([v, r]) => v === this.second.view && (!r || r === this.second.run),
+    );
     this.secondField = field("with", this.secondSelect);
-    this.slider = h("input", { type: "range", min: 0, max: 100, step: 1, "aria-label": "Opacity of the mask" });
+    this.slider = h("input", {
+      type: "range",
+      min: 0,
+      max: 100,
+      step: 1,
+      "aria-label": "Opacity of the mask",
+    });
     this.slider.addEventListener("input", () => this.set({ opacity: this.slider.value / 100 }, false));
     this.slider.addEventListener("change", () => this.model.save_changes());
     this.sliderText = h("span", { class: "so-number so-opacity" });
     const several = pictures.length > 1;
     const bar = (...parts) => h("div", { class: "so-bar", role: "group" }, ...parts.filter(Boolean));
-    this.root = h("section", { class: "seglab-overlay", "aria-label": "Mask overlay" },
+    this.root = h(
+      "section",
+      { class: "seglab-overlay", "aria-label": "Mask overlay" },
       bar(
         several && splits.length > 1 && field("Split", splitSelect),
-        several && h("div", { class: "so-field" }, h("span", {}, "Picture"), button("‹", "Previous picture", () => this.step(-1)),
-          this.pictureSelect, button("›", "Next picture", () => this.step(1)), this.count),
+        several &&
+          h(
+            "div",
+            { class: "so-field" },
+            h("span", {}, "Picture"),
+            button("‹", "Previous picture", () => this.step(-1)),
+            this.pictureSelect,
+            button("›", "Next picture", () => this.step(1)),
+            this.count,
+          ),
         several && field("Order", this.sortSelect),
         h("span", { class: "so-gap" }),
-        h("div", { class: "so-group" }, button("−", "Zoom out", () => this.zoom(1 / 1.5)), button("+", "Zoom in", () => this.zoom(1.5)),
+        h(
+          "div",
+          { class: "so-group" },
+          button("−", "Zoom out", () => this.zoom(1 / 1.5)),
+          button("+", "Zoom in", () => this.zoom(1.5)),
           button("Fit", "Fit the picture into its frame", () => this.zoom(0)),
-          button("Save PNG", "Save this view as a PNG file", () => this.save())),
+          button("Save PNG", "Save this view as a PNG file", () => this.save()),
+        ),
       ),
       bar(
         this.viewRadios.element,
         runs.length > 1 && field("Network", this.runSelect),
-        (choices.length > 1) && this.layoutRadios.element,
+        choices.length > 1 && this.compareRadios.element,
         this.secondField,
         h("span", { class: "so-gap" }),
-        field("Opacity", this.slider), this.sliderText,
+        field("Opacity", this.slider, this.sliderText),
       ),
       h("div", { class: "so-body" }, this.buildStage(), this.buildLegend()),
-      h("details", { class: "so-help" }, h("summary", {}, "Keys, while the picture has the focus"),
-        h("dl", {}, ...KEYS.flatMap(([key, text]) => [h("dt", {}, key), h("dd", {}, text)]))),
+      h(
+        "details",
+        { class: "so-help" },
+        h("summary", {}, "Keys, while the picture has the focus"),
+        h("dl", {}, ...KEYS.flatMap(([key, text]) => [h("dt", {}, key), h("dd", {}, text)])),
+      ),
     );
     // JupyterLab takes letters and arrow keys for itself unless the control that has the focus says no.
-    this.root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
+    this.root.addEventListener("focusin", ({ target }) =>
+      target.setAttribute("data-lm-suppress-shortcuts", "true"),
+    );
+    this.root.inert = true; // until there is something to move
     this.listPictures();
     el.append(this.root);
   }
 
   buildStage() {
-    this.handle = h("div", { class: "so-handle", role: "slider", tabindex: 0, "aria-label": "Wipe between the two views",
-      "aria-valuemin": 0, "aria-valuemax": 100,
+    this.handle = h("div", {
+      class: "so-handle",
+      role: "slider",
+      tabindex: 0,
+      "aria-label": "Wipe between the two views",
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
       onkeydown: (event) => {
         const step = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[event.key];
         if (step) this.wipeTo(this.wipe + step, event);
         event.stopPropagation();
-      } });
+      },
+    });
     this.drag(this.handle, ({ clientX }) => {
       const box = this.stage.getBoundingClientRect();
       this.wipeTo((clientX - box.left) / box.width);
     });
-    this.stage = h("div", { class: "so-stage", tabindex: 0, role: "application", "aria-label": "Picture with masks",
-      "aria-roledescription": "picture viewer" }, ...this.panes.map((pane) => pane.element), this.handle);
+    this.stage = h(
+      "div",
+      {
+        class: "so-stage",
+        tabindex: 0,
+        role: "application",
+        "aria-label": "Picture with masks",
+        "aria-roledescription": "picture viewer",
+      },
+      ...this.panes.map((pane) => pane.element),
+      this.handle,
+    );
     this.stage.addEventListener("keydown", (event) => this.key(event));
     this.stage.addEventListener("keyup", ({ key }) => key === " " && this.peek(false));
     this.stage.addEventListener("blur", () => this.peek(false));
@@ -298,41 +387,79 @@ class OverlayView {
     for (const { element } of this.panes) {
       element.addEventListener("pointermove", (event) => this.read(this.locate(event)));
       this.drag(element, ({ movementX, movementY }) => {
-        const { entry } = this.shown, { scale } = this.place;
+        const { entry } = this.shown,
+          { scale } = this.place;
         this.viewport.x -= movementX / (entry.width * scale);
         this.viewport.y -= movementY / (entry.height * scale);
         this.placeAll();
       });
     }
-    this.key_ = h("div", { class: "so-key" });
+    this.colorKey = h("div", { class: "so-key" });
     this.readout = h("div", { class: "so-readout", role: "status" });
-    return h("div", { class: "so-main" }, this.stage, h("div", { class: "so-under" }, this.readout, this.key_));
+    return h(
+      "div",
+      { class: "so-main" },
+      this.stage,
+      h("div", { class: "so-under" }, this.readout, this.colorKey),
+    );
   }
 
   buildLegend() {
-    const search = h("input", { type: "search", placeholder: "Find a class", "aria-label": "Find a class in the legend" });
-    const matching = () => this.rows.filter(({ name }) => name.toLowerCase().includes(search.value.trim().toLowerCase()));
+    const search = h("input", {
+      type: "search",
+      placeholder: "Find a class",
+      "aria-label": "Find a class in the legend",
+    });
+    const matching = () =>
+      this.rows.filter(({ name }) => name.toLowerCase().includes(search.value.trim().toLowerCase()));
     search.addEventListener("input", () => {
       const found = matching();
       for (const row of this.rows) row.element.hidden = !found.includes(row);
     });
-    search.addEventListener("keydown", ({ key }) => key === "Enter" && matching()[0] && this.solo(matching()[0].name));
+    search.addEventListener(
+      "keydown",
+      ({ key }) => key === "Enter" && matching()[0] && this.solo(matching()[0].name),
+    );
+    const head = (text) => h("th", { scope: "col" }, text);
+    this.scoreHeads = [head("IoU"), head("IoU")];
     this.rows = this.classes.map(({ name, color }) => {
       const box = h("input", { type: "checkbox", onchange: () => this.toggle(name) });
       const only = button("only", `Show only ${name}`, () => this.solo(name));
-      const [iou, pixels] = [h("td", { class: "so-iou" }), h("td", {})];
-      const element = h("tr", {}, h("th", { scope: "row" }, h("label", {}, box, swatch(color), h("span", {}, name))),
-        iou, pixels, h("td", {}, only));
-      return { name, element, box, only, iou, pixels };
+      const scores = this.scoreHeads.map(() => h("td", { class: "so-iou" }));
+      const pixels = h("td", {});
+      const element = h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, h("label", {}, box, swatch(color), h("span", {}, name))),
+        ...scores,
+        pixels,
+        h("td", {}, only),
+      );
+      return { name, element, box, only, scores, pixels };
     });
     this.mean = h("div", { class: "so-mean" });
-    return h("aside", { class: "so-legend", "aria-label": "Classes" },
-      h("div", { class: "so-bar" }, search, button("All", "Show all classes", () => this.set({ hidden: [] })),
-        button("None", "Hide all classes", () => this.set({ hidden: this.classes.map(({ name }) => name) }))),
-      h("div", { class: "so-scroll" }, h("table", {},
-        h("thead", {}, h("tr", {}, ...["Class", "IoU", "Pixels", ""].map((text) => h("th", { scope: "col" }, text)))),
-        h("tbody", {}, ...this.rows.map(({ element }) => element)))),
-      this.mean);
+    return h(
+      "aside",
+      { class: "so-legend", "aria-label": "Classes" },
+      h(
+        "div",
+        { class: "so-bar" },
+        search,
+        button("All", "Show all classes", () => this.set({ hidden: [] })),
+        button("None", "Hide all classes", () => this.set({ hidden: this.classes.map(({ name }) => name) })),
+      ),
+      h(
+        "div",
+        { class: "so-scroll" },
+        h(
+          "table",
+          {},
+          h("thead", {}, h("tr", {}, head("Class"), ...this.scoreHeads, head("Pixels"), head(""))),
+          h("tbody", {}, ...this.rows.map(({ element }) => element)),
+        ),
+      ),
+      this.mean,
+    );
   }
 
   /** Calls `move` for each movement of a pressed pointer. */
@@ -350,13 +477,21 @@ class OverlayView {
   sortOptions() {
     const options = [["given", "as given"]];
     if (!this.catalog.views.includes("error")) return options;
-    return [...options, ["mean", "worst mean IoU"], ...this.classes.map(({ name }, id) => [id, `worst IoU of ${name}`])];
+    return [
+      ...options,
+      ["mean", "worst mean IoU"],
+      ...this.classes.map(({ name }, id) => [id, `worst IoU of ${name}`]),
+    ];
   }
 
   /** The score of a picture that the list is sorted by; null where it has none. */
   score(entry) {
     const scores = entry.scores[this.model.get("run")];
-    return scores ? (this.sort === "given" || this.sort === "mean" ? scores.mean : scores.iou[this.sort]) : null;
+    return scores
+      ? this.sort === "given" || this.sort === "mean"
+        ? scores.mean
+        : scores.iou[this.sort]
+      : null;
   }
 
   listPictures() {
@@ -364,10 +499,17 @@ class OverlayView {
     const rank = (entry) => this.score(entry) ?? 2; // without a score: last
     if (this.sort !== "given") entries.sort((a, b) => rank(a) - rank(b));
     this.order = entries.map(({ index }) => index);
-    this.pictureSelect.replaceChildren(...entries.map((entry) => {
-      const score = this.score(entry);
-      return h("option", { value: entry.index }, score == null ? entry.name : `${entry.name} (${percent(score)})`);
-    }));
+    this.pictureSelect.replaceChildren(
+      ...entries.map((entry) => {
+        const score = this.score(entry);
+        return h(
+          "option",
+          { value: entry.index },
+          score == null ? entry.name : `${entry.name} (${percent(score)})`,
+        );
+      }),
+    );
+    this.syncControls();
   }
 
   step(by) {
@@ -382,9 +524,17 @@ class OverlayView {
     this.read(null);
     this.syncControls();
     this.stage.setAttribute("aria-busy", "true");
-    const picture = await this.unpack(index);
+    let picture;
+    try {
+      picture = await this.unpack(index);
+    } catch (error) {
+      this.decoded.delete(index);
+      this.readout.textContent = `The picture cannot be shown: ${error.message}`;
+      throw error;
+    }
     if (ticket !== this.ticket) return;
     this.shown = picture;
+    this.root.inert = false;
     this.stage.setAttribute("aria-busy", "false");
     const { width, height } = picture.entry;
     this.stage.style.setProperty("--so-aspect", width / height);
@@ -404,16 +554,20 @@ class OverlayView {
   // ---------------------------------------------------------------------------------------------- drawing
 
   title({ view, run }) {
-    return view !== "truth" && this.catalog.runs.length > 1 ? `${VIEW_NAMES[view]}, ${run}` : VIEW_NAMES[view];
+    return view !== "truth" && this.catalog.runs.length > 1
+      ? `${VIEW_NAMES[view]}, ${run}`
+      : VIEW_NAMES[view];
   }
 
   draw() {
     this.syncControls();
     if (!this.shown) return;
-    const { view, run, hidden, opacity, layout } = this.state;
-    const shown = Uint8Array.from({ length: 256 }, (_, id) => Number(id < this.classes.length && !hidden.includes(this.classes[id].name)));
-    this.stage.dataset.layout = layout;
-    const whats = layout === "single" ? [{ view, run }] : [{ view, run }, this.second];
+    const { view, run, hidden, opacity, compare } = this.state;
+    const shown = Uint8Array.from({ length: 256 }, (_, id) =>
+      Number(id < this.classes.length && !hidden.includes(this.classes[id].name)),
+    );
+    this.stage.dataset.compare = compare;
+    const whats = compare === "off" ? [{ view, run }] : [{ view, run }, this.second];
     whats.forEach((what, i) => {
       this.panes[i].draw(this.shown, what, shown, this.colors, this.peeking ? 0 : opacity);
       this.panes[i].caption.textContent = this.title(what);
@@ -424,13 +578,13 @@ class OverlayView {
   }
 
   syncControls() {
-    const { picture, view, run, opacity, layout } = this.state;
+    const { picture, view, run, opacity, compare } = this.state;
     this.pictureSelect.value = picture;
     this.count.textContent = `${this.order.indexOf(picture) + 1} / ${this.order.length}`;
     this.viewRadios.set(view);
     this.runSelect.value = run;
-    this.layoutRadios.set(layout);
-    this.secondField.hidden = layout === "single";
+    this.compareRadios.set(compare);
+    this.secondField.hidden = compare === "off";
     this.slider.value = Math.round(100 * opacity);
     this.sliderText.textContent = percent(opacity);
   }
@@ -438,22 +592,44 @@ class OverlayView {
   syncLegend(whats) {
     const { hidden, run } = this.state;
     const { shares, scores } = this.shown.entry;
+    const other = whats[1]?.view !== "truth" && whats[1]?.run !== run ? scores[whats[1]?.run] : undefined;
+    const compared = [scores[run], other];
+    this.scoreHeads.forEach((head, i) => {
+      head.hidden = i > 0 && !other;
+      head.textContent = other ? ["Left IoU", "Right IoU"][i] : "IoU";
+    });
     const visible = this.classes.length - hidden.length;
-    this.rows.forEach(({ name, element, box, only, iou, pixels }, id) => {
-      const score = scores[run]?.iou[id];
+    this.rows.forEach(({ name, element, box, only, scores: cells, pixels }, id) => {
       box.checked = !hidden.includes(name);
       only.setAttribute("aria-pressed", String(visible === 1 && box.checked));
-      iou.textContent = percent(score);
-      iou.style.setProperty("--so-score", score ?? 0);
+      cells.forEach((cell, i) => {
+        const score = compared[i]?.iou[id];
+        cell.hidden = i > 0 && !other;
+        cell.textContent = percent(score);
+        cell.style.setProperty("--so-score", score ?? 0);
+      });
       pixels.textContent = share(shares[id]);
-      element.classList.toggle("so-absent", score == null && !shares[id]);
+      element.classList.toggle("so-absent", compared.every((one) => one?.iou[id] == null) && !shares[id]);
     });
-    const mean = scores[run];
-    this.mean.textContent = mean ? `Mean IoU of this picture: ${percent(mean.mean, 1)}, over ${mean.classes} classes` : "";
+    const means = compared
+      .filter(Boolean)
+      .map(({ mean, classes }) => `${percent(mean, 1)} over ${classes} classes`);
+    this.mean.textContent = means.length ? `Mean IoU of this picture: ${means.join("; ")}` : "";
     const [right, wrong, unscored] = this.catalog.right_wrong_void;
-    const keys = { error: [swatch(right), "right ", swatch(wrong), "wrong ", swatch(unscored), "not scored"],
-      confidence: ["0 % ", h("span", { class: "so-ramp", style: `background:linear-gradient(to right, ${this.catalog.ramp.map(rgb)})` }), " 100 % sure"] };
-    this.key_.replaceChildren(...[...new Set(whats.map(({ view }) => view))].flatMap((view) => keys[view] ?? []));
+    const keys = {
+      error: [swatch(right), "right ", swatch(wrong), "wrong ", swatch(unscored), "not scored"],
+      confidence: [
+        "0 % ",
+        h("span", {
+          class: "so-ramp",
+          style: `background:linear-gradient(to right, ${this.catalog.ramp.map(rgb)})`,
+        }),
+        " 100 % sure",
+      ],
+    };
+    this.colorKey.replaceChildren(
+      ...[...new Set(whats.map(({ view }) => view))].flatMap((view) => keys[view] ?? []),
+    );
   }
 
   /** Fits the canvases into their panes, where the viewport says. */
@@ -462,6 +638,7 @@ class OverlayView {
     const { width, height } = this.shown.entry;
     this.place = this.viewport.place(this.panes[0].element, width, height);
     const { scale, left, top } = this.place;
+    this.stage.classList.toggle("so-zoomed", this.viewport.zoom > 1); // else a finger scrolls the page
     for (const { canvas } of this.panes) {
       canvas.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
       canvas.style.imageRendering = scale * devicePixelRatio > 2 ? "pixelated" : "auto";
@@ -476,16 +653,26 @@ class OverlayView {
   }
 
   wheel(event) {
-    if (!event.ctrlKey && !event.metaKey && !this.stage.contains(document.activeElement) && !this.stage.matches(":focus")) return;
+    if (
+      !event.ctrlKey &&
+      !event.metaKey &&
+      !this.stage.contains(document.activeElement) &&
+      !this.stage.matches(":focus")
+    )
+      return;
     event.preventDefault();
     const { x, y } = this.locate(event, false);
-    this.zoom(Math.exp(-event.deltaY / 400), (x + 0.5) / this.shown.entry.width, (y + 0.5) / this.shown.entry.height);
+    this.zoom(
+      Math.exp(-event.deltaY / 400),
+      (x + 0.5) / this.shown.entry.width,
+      (y + 0.5) / this.shown.entry.height,
+    );
   }
 
   wipeTo(position, event) {
     event?.preventDefault();
     this.wipe = Math.min(Math.max(position, 0), 1);
-    const wiping = this.model.get("layout") === "wipe";
+    const wiping = this.model.get("compare") === "wipe";
     this.panes[1].element.style.clipPath = wiping ? `inset(0 0 0 ${100 * this.wipe}%)` : "";
     this.handle.style.left = `${100 * this.wipe}%`;
     this.handle.setAttribute("aria-valuenow", Math.round(100 * this.wipe));
@@ -518,8 +705,10 @@ class OverlayView {
   locate({ clientX, clientY, target }, within = true) {
     if (!this.shown) return null;
     const box = (target.closest(".so-pane") ?? this.panes[0].element).getBoundingClientRect();
-    const { scale, left, top } = this.place, { width, height } = this.shown.entry;
-    const x = Math.floor((clientX - box.left - left) / scale), y = Math.floor((clientY - box.top - top) / scale);
+    const { scale, left, top } = this.place,
+      { width, height } = this.shown.entry;
+    const x = Math.floor((clientX - box.left - left) / scale),
+      y = Math.floor((clientY - box.top - top) / scale);
     return within && (x < 0 || y < 0 || x >= width || y >= height) ? null : { x, y };
   }
 
@@ -530,8 +719,14 @@ class OverlayView {
     if (cursor && this.shown) {
       const { truth, runs, entry } = this.shown;
       const i = cursor.y * entry.width + cursor.x;
-      const says = (what, id, more = "") => h("span", {}, `${what}: `, ...(id === VOID ? ["not scored"]
-        : [swatch(this.classes[id].color), this.classes[id].name]), more);
+      const says = (what, id, more = "") =>
+        h(
+          "span",
+          {},
+          `${what}: `,
+          ...(id === VOID ? ["not scored"] : [swatch(this.classes[id].color), this.classes[id].name]),
+          more,
+        );
       this.readout.append(h("span", { class: "so-number" }, `x ${cursor.x}, y ${cursor.y}`));
       if (truth) this.readout.append(says("truth", truth[i]));
       for (const [run, { prediction, confidence }] of Object.entries(runs)) {
@@ -549,8 +744,12 @@ class OverlayView {
       const { scale, left, top } = this.place;
       const size = Math.max(scale, 9);
       const middle = (start, at) => start + (at + 0.5) * scale - size / 2;
-      Object.assign(marker.style, { left: `${middle(left, this.cursor.x)}px`, top: `${middle(top, this.cursor.y)}px`,
-        width: `${size}px`, height: `${size}px` });
+      Object.assign(marker.style, {
+        left: `${middle(left, this.cursor.x)}px`,
+        top: `${middle(top, this.cursor.y)}px`,
+        width: `${size}px`,
+        height: `${size}px`,
+      });
     }
   }
 
@@ -565,10 +764,19 @@ class OverlayView {
     const ids = view === "truth" ? this.shown.truth : this.shown.runs[run].prediction;
     const under = this.cursor && this.classes[ids[at.y * width + at.x]]?.name;
     const actions = {
-      ArrowLeft: move(-step, 0), ArrowRight: move(step, 0), ArrowUp: move(0, -step), ArrowDown: move(0, step),
-      PageUp: () => this.step(-1), PageDown: () => this.step(1), " ": () => this.peek(true),
-      "+": () => this.zoom(1.5, (at.x + 0.5) / width, (at.y + 0.5) / height), "-": () => this.zoom(1 / 1.5), 0: () => this.zoom(0),
-      s: () => under && this.solo(under), h: () => under && this.toggle(under), a: () => this.set({ hidden: [] }),
+      ArrowLeft: move(-step, 0),
+      ArrowRight: move(step, 0),
+      ArrowUp: move(0, -step),
+      ArrowDown: move(0, step),
+      PageUp: () => this.step(-1),
+      PageDown: () => this.step(1),
+      " ": () => this.peek(true),
+      "+": () => this.zoom(1.5, (at.x + 0.5) / width, (at.y + 0.5) / height),
+      "-": () => this.zoom(1 / 1.5),
+      0: () => this.zoom(0),
+      s: () => under && this.solo(under),
+      h: () => under && this.toggle(under),
+      a: () => this.set({ hidden: [] }),
       ...Object.fromEntries(this.catalog.views.map((one, i) => [i + 1, () => this.set({ view: one })])),
     };
     if (!(event.key in actions)) return;
@@ -580,17 +788,21 @@ class OverlayView {
 
   /** Saves what is seen, in the picture's own size and without zoom. */
   async save() {
-    const { layout, view } = this.state;
+    const { compare, view } = this.state;
     const [first, second] = this.panes.map((pane) => pane.canvas);
     const { width, height } = first;
-    const out = Object.assign(document.createElement("canvas"), { width: layout === "side" ? 2 * width : width, height });
+    const out = Object.assign(document.createElement("canvas"), {
+      width: compare === "side" ? 2 * width : width,
+      height,
+    });
     const context = out.getContext("2d");
     context.drawImage(first, 0, 0);
-    if (layout === "side") context.drawImage(second, width, 0);
-    if (layout === "wipe") {
+    if (compare === "side") context.drawImage(second, width, 0);
+    if (compare === "wipe") {
       const seam = (this.wipe * this.stage.clientWidth - this.place.left) / this.place.scale;
       const from = Math.round(Math.min(Math.max(seam, 0), width));
-      if (from < width) context.drawImage(second, from, 0, width - from, height, from, 0, width - from, height);
+      if (from < width)
+        context.drawImage(second, from, 0, width - from, height, from, 0, width - from, height);
     }
     const url = URL.createObjectURL(await new Promise((done) => out.toBlob(done, "image/png")));
     h("a", { href: url, download: `${this.shown.entry.name}_${view}.png` }).click();
@@ -612,6 +824,7 @@ class PageModel {
   }
   get = (name) => this.traits[name];
   set(name, value) {
+    if (this.traits[name] === value) return;
     this.traits[name] = value;
     this.events.dispatchEvent(new Event(`change:${name}`));
   }

@@ -13,7 +13,6 @@ import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,49 +21,16 @@ import numpy as np
 import traitlets
 from PIL import Image
 
-from seglab import metrics, render, runs
+from seglab import render, runs
 from seglab.config import unknown
 from seglab.datasets import SegmentationDataset, create_dataset
 from seglab.errors import ConfigError, DataError
 from seglab.labels import IGNORE_INDEX, LabelSpace
+from seglab.widgets import packing
+from seglab.widgets.packing import JPEG, Picture, Prediction
 
-VIEWS = ("truth", "prediction", "error", "confidence")
-LAYOUTS = ("single", "side", "wipe")
-# Good enough to judge a border by; colour is kept at full resolution, as the masks are.
-_JPEG = {"format": "JPEG", "quality": 90, "subsampling": 0}
+COMPARE = ("off", "side", "wipe")
 _HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What one network says about a picture.
-
-    Args:
-        mask: uint8 (H, W) of train ids.
-        confidence: float (H, W) in [0, 1], the probability of the predicted class.
-    """
-
-    mask: np.ndarray
-    confidence: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture and the masks that belong to it.
-
-    Args:
-        name: What it is called in the list.
-        image: uint8 (H, W, 3) RGB.
-        mask: uint8 (H, W) of train ids, the truth.
-        predictions: What networks say, by the name of the network.
-        split: The split that it is from.
-    """
-
-    name: str
-    image: np.ndarray
-    mask: np.ndarray | None = None
-    predictions: Mapping[str, Prediction] = field(default_factory=dict)
-    split: str = ""
 
 
 def overlay(
@@ -127,8 +93,10 @@ def explore(
         names = [folder.as_posix() for folder in folders]
     data = experiments[0].data
     if others := sorted({e.data.name for e in experiments} - {data.name}):
-        raise ConfigError(f"{folders[0]} is a run on {data.name}, others are on {', '.join(others)}; "
-                          "allowed are runs on one data set")  # fmt: skip
+        raise ConfigError(
+            f"{folders[0]} is a run on {data.name}, others are on {', '.join(others)}; "
+            "allowed are runs on one data set"
+        )
     splits = [splits] if isinstance(splits, str) else splits or [data.eval_split]
     datasets = [create_dataset(data.name, split, data.root) for split in splits]
     predictors = {name: load_predictor(folder, device) for name, folder in zip(names, folders, strict=True)}
@@ -144,19 +112,23 @@ def _predicted(
             indices = np.linspace(0, len(dataset) - 1, min(pictures, len(dataset))).round().astype(int)
         for index in indices:
             image, mask = dataset.read(index)
-            predictions = {name: _predict(predictor, image) for name, predictor in predictors.items()}
+            predictions = {name: predict(predictor, image) for name, predictor in predictors.items()}
             yield Picture(dataset.names[index], image, mask, predictions, dataset.split)
 
 
-def _predict(predictor: Any, image: np.ndarray) -> Prediction:
-    import torch
+def predict(predictor: Any, image: np.ndarray) -> Prediction:
+    """Predicts one picture with the probability of each pixel's class.
 
-    from seglab.evaluation.inference import predict_logits
+    Args:
+        predictor: A `seglab.evaluation.inference.Predictor` that averages probabilities.
+        image: uint8 (H, W, 3) RGB.
 
-    batch = torch.from_numpy(image).permute(2, 0, 1)[None]
-    logits = predict_logits(predictor.model, batch, predictor.execution, predictor.data)[0]
-    confidence, mask = logits.softmax(0).max(0)
-    return Prediction(mask.to("cpu", torch.uint8).numpy(), confidence.cpu().numpy())
+    Returns:
+        Mask and confidence, both (H, W).
+    """
+    scores = predictor.scores(image)
+    # A mean over several views of the picture can round to a little more than 1.
+    return Prediction(scores.argmax(0).astype(np.uint8), np.minimum(scores.max(0), 1))
 
 
 class Overlay(anywidget.AnyWidget):
@@ -175,7 +147,7 @@ class Overlay(anywidget.AnyWidget):
         run: Name of the network whose prediction is shown.
         opacity: Of the mask, 0 to 1.
         hidden: Names of classes that are not painted.
-        layout: `single`, or two views, `side` by side or under a `wipe`.
+        compare: `off`, or two views: `side` by side, or under a `wipe`.
 
     Raises:
         DataError: If there is nothing to show, sizes or layers differ, or a value is out of range.
@@ -190,18 +162,19 @@ class Overlay(anywidget.AnyWidget):
     run = traitlets.Unicode().tag(sync=True)
     opacity = traitlets.Float(0.6, min=0.0, max=1.0).tag(sync=True)
     hidden = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    layout = traitlets.Enum(LAYOUTS, "single").tag(sync=True)
+    compare = traitlets.Enum(COMPARE, "off").tag(sync=True)
 
     def __init__(self, pictures: Iterable[Picture], labels: LabelSpace) -> None:
         layers, entries, payloads = None, [], []
         for one in pictures:
-            _check(one, labels)
-            if layers not in (None, _layers(one)):
-                raise DataError(f"{one.name} has the layers {_layers(one)} and the first picture {layers}; "
-                                "they must be equal")  # fmt: skip
-            layers = _layers(one)
-            entries.append(_entry(one, labels))
-            payloads.append(_payload(one))
+            packing.check_picture(one, labels)
+            first, layers = layers, packing.layers(one)
+            if first not in (None, layers):
+                raise DataError(
+                    f"{one.name} has the layers {layers} and the first picture {first}; they must be equal"
+                )
+            entries.append(packing.entry(one, labels))
+            payloads.append(packing.payload(one))
         if not entries:
             raise DataError("there are no pictures to show")
         if not layers:
@@ -209,7 +182,7 @@ class Overlay(anywidget.AnyWidget):
         self.labels = labels
         catalog = {
             "layers": layers,
-            "views": [view for view in VIEWS if _has(layers, view)],
+            "views": [view for view in packing.VIEWS if packing.has_view(layers, view)],
             "runs": [name for kind, name in layers if kind == "prediction"],
             "classes": [
                 {"name": name, "color": list(color)}
@@ -266,12 +239,12 @@ class Overlay(anywidget.AnyWidget):
         """Writes the widget as one page that needs no kernel, no server and no network.
 
         Args:
-            path: The file; its folder must exist.
+            path: The file; its folder is made where it is missing.
 
         Returns:
             The file.
         """
-        chosen = ("picture", "view", "run", "opacity", "hidden", "layout")
+        chosen = ("picture", "view", "run", "opacity", "hidden", "compare")
         state = {name: getattr(self, name) for name in ("_catalog", *chosen)}
         state["_payloads"] = [[base64.b64encode(part).decode() for part in one] for one in self._payloads]
         page = _PAGE.format(
@@ -281,6 +254,7 @@ class Overlay(anywidget.AnyWidget):
             module=Path(_HERE / "overlay.js").read_text(encoding="utf-8"),
         )
         path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         runs.write_text(path, page)
         return path
 
@@ -291,7 +265,7 @@ class Overlay(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
         still = io.BytesIO()
-        Image.fromarray(self.as_array()).save(still, **_JPEG)
+        Image.fromarray(self.as_array()).save(still, **JPEG)
         data["image/jpeg"] = base64.b64encode(still.getvalue()).decode()
         return data, metadata
 
@@ -321,85 +295,3 @@ render({{
 </body>
 </html>
 """
-
-
-def _layers(picture: Picture) -> list[tuple[str, str]]:
-    """Kind and network of each mask of a picture, in the order in which they are packed."""
-    layers = [("truth", "")] if picture.mask is not None else []
-    for name, prediction in picture.predictions.items():
-        layers.append(("prediction", name))
-        if prediction.confidence is not None:
-            layers.append(("confidence", name))
-    return layers
-
-
-def _has(layers: list[tuple[str, str]], view: str) -> bool:
-    kinds = {kind for kind, _ in layers}
-    return {"truth", "prediction"} <= kinds if view == "error" else view in kinds
-
-
-def _payload(picture: Picture) -> list[bytes]:
-    """The picture as JPEG and its layers as compressed bytes."""
-    jpeg = io.BytesIO()
-    Image.fromarray(picture.image).save(jpeg, **_JPEG)
-    masks = [] if picture.mask is None else [picture.mask]
-    for prediction in picture.predictions.values():
-        masks.append(prediction.mask)
-        if prediction.confidence is not None:
-            masks.append(np.rint(100 * prediction.confidence))  # whole per cent compress well
-    return [jpeg.getvalue(), *(zlib.compress(mask.astype(np.uint8).tobytes(), 9) for mask in masks)]
-
-
-def _entry(picture: Picture, labels: LabelSpace) -> dict[str, Any]:
-    """What the lists say about a picture; IoU and pixel share are those of this picture alone."""
-    height, width = picture.image.shape[:2]
-    entry = {"name": picture.name, "split": picture.split, "width": width, "height": height, "scores": {}}
-    counted = picture.mask
-    if counted is None:
-        counted = next(iter(picture.predictions.values())).mask if picture.predictions else None
-    if counted is not None:
-        counts = np.bincount(counted[counted != IGNORE_INDEX], minlength=labels.num_classes)
-        entry["shares"] = (counts / max(1, counts.sum())).tolist()
-    if picture.mask is not None:
-        for name, prediction in picture.predictions.items():
-            confusion = metrics.confusion_matrix(prediction.mask, picture.mask, labels.num_classes)
-            scores = [*metrics.iou(confusion), metrics.mean_iou(confusion)]
-            *iou, mean = [None if np.isnan(score) else float(score) for score in scores]
-            entry["scores"][name] = {
-                "iou": iou,
-                "mean": mean,
-                "classes": metrics.scored_classes(confusion),
-            }
-    return entry
-
-
-def _check(picture: Picture, labels: LabelSpace) -> None:
-    """Refuses arrays of a wrong type, size or range."""
-    if picture.image.dtype != np.uint8 or picture.image.ndim != 3 or picture.image.shape[2] != 3:
-        raise DataError(
-            f"{picture.name}: the image is {picture.image.dtype} {picture.image.shape}; "
-            "allowed is uint8 (H, W, 3)"
-        )
-    masks = {"the mask": picture.mask}
-    confidences = {}
-    for name, prediction in picture.predictions.items():
-        masks[f"the prediction of {name}"] = prediction.mask
-        confidences[f"the confidence of {name}"] = prediction.confidence
-    for what, values in (masks | confidences).items():
-        if values is not None and values.shape != picture.image.shape[:2]:
-            raise DataError(
-                f"{picture.name}: {what} is {values.shape} and the image {picture.image.shape[:2]}; "
-                "they must be equal"
-            )
-    for what, mask in masks.items():
-        if mask is None:
-            continue
-        wrong = (mask < 0) | (mask >= labels.num_classes) & (mask != IGNORE_INDEX)
-        if wrong.any():
-            raise DataError(
-                f"{picture.name}: {what} holds the id {mask[wrong][0]}; "
-                f"allowed are 0..{labels.num_classes - 1} and {IGNORE_INDEX}"
-            )
-    for what, values in confidences.items():
-        if values is not None and not ((values >= 0) & (values <= 1)).all():
-            raise DataError(f"{picture.name}: {what} leaves 0..1; allowed are probabilities")

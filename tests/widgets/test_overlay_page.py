@@ -1,8 +1,5 @@
 """The mask overlay in a page of its own, in a real browser without network."""
 
-import base64
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,27 +7,8 @@ from PIL import Image
 from seglab import render
 from seglab.datasets import create_dataset
 from seglab.labels import CITYSCAPES, IGNORE_INDEX
-from seglab.widgets.overlay import Overlay, Picture, Prediction
-
-READ_PIXELS = """(canvas) => {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  let text = "";
-  for (const value of data) text += String.fromCharCode(value);
-  return [canvas.height, canvas.width, btoa(text)];
-}"""
-
-
-def pixels(page, pane=0):
-    """What a pane's canvas holds, uint8 (H, W, 3)."""
-    height, width, text = page.locator(".so-canvas").nth(pane).evaluate(READ_PIXELS)
-    rgba = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
-    assert (rgba[..., 3] == 255).all()
-    return rgba[..., :3]
-
-
-def assert_same(found, expected):
-    """Equal but for the rounding of the JPEG decoder and of the blending."""
-    np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=3)
+from seglab.widgets.overlay import Overlay
+from seglab.widgets.packing import Picture, Prediction
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +51,12 @@ def page(chromium, widget, tmp_path):
     context.close()
 
 
-def sent(widget, index=0):
-    """The picture as the browser got it."""
-    return np.asarray(Image.open(io.BytesIO(widget._payloads[index][0])))
-
-
 def choose(page, view):
     page.get_by_role("radio", name=view, exact=True).check()
 
 
-def test_every_view_has_the_pixels_of_the_numpy_rendering(page, widget, pictures):
-    image, one = sent(widget), pictures[0]
+def test_every_view_has_the_pixels_of_the_numpy_rendering(page, widget, pictures, assert_painted, as_sent):
+    image, one = as_sent(widget), pictures[0]
     assert np.abs(image.astype(int) - one.image).mean() < 5  # JPEG has changed it little
     for network in ("a", "b"):
         page.get_by_label("Network", exact=True).select_option(network)
@@ -99,20 +72,20 @@ def test_every_view_has_the_pixels_of_the_numpy_rendering(page, widget, pictures
             }
             for view, rendering in expected.items():
                 choose(page, view)
-                assert_same(pixels(page), rendering)
+                assert_painted(page, rendering)
 
 
-def test_classes_are_toggled_soloed_and_found(page, widget):
+def test_classes_are_toggled_soloed_and_found(page, widget, assert_painted):
     road = page.get_by_role("checkbox", name="road", exact=True)
     road.uncheck()
     widget.hidden = ["road"]
-    assert_same(pixels(page), widget.as_array())
+    assert_painted(page, widget.as_array())
     page.get_by_role("button", name="Show only building").click()
     widget.hidden = [name for name in CITYSCAPES.classes if name != "building"]
     for view, name in (("error", "Errors"), ("confidence", "Confidence"), ("prediction", "Prediction")):
         widget.view = view
         choose(page, name)
-        assert_same(pixels(page), widget.as_array())
+        assert_painted(page, widget.as_array())
     assert page.locator("[aria-pressed=true]").count() == 1
     search = page.get_by_role("searchbox")
     search.fill("Traffic")
@@ -134,10 +107,10 @@ def test_legend_tells_the_scores_of_the_shown_picture(page, widget):
             cell = "-" if iou is None else f"{100 * iou:.0f} %"
             assert rows.nth(id).locator("td").nth(0).inner_text() == cell
         assert (
-            f"{100 * scores['mean']:.1f} %, over {scores['classes']} classes"
+            f"{100 * scores['mean']:.1f} % over {scores['classes']} classes"
             in page.locator(".so-mean").inner_text()
         )
-    assert rows.nth(0).locator("td").nth(1).inner_text() == f"{100 * entry['shares'][0]:.1f} %"
+    assert rows.nth(0).locator("td").nth(2).inner_text() == f"{100 * entry['shares'][0]:.1f} %"
 
 
 def test_pointer_reads_truth_predictions_and_confidence(page, pictures):
@@ -165,7 +138,7 @@ def test_pointer_reads_truth_predictions_and_confidence(page, pictures):
     assert page.get_by_role("status").inner_text() == ""
 
 
-def test_everything_can_be_done_with_the_keyboard(page, widget, pictures):
+def test_everything_can_be_done_with_the_keyboard(page, widget, pictures, assert_painted, as_sent):
     page.get_by_role("application").focus()
     height, width = pictures[0].mask.shape
     for key in ("ArrowLeft", "Shift+ArrowUp", "ArrowDown"):
@@ -174,17 +147,17 @@ def test_everything_can_be_done_with_the_keyboard(page, widget, pictures):
     assert page.get_by_role("status").inner_text().startswith(f"x {x}, y {y}")
     page.keyboard.press("1")
     widget.view = "truth"
-    assert_same(pixels(page), widget.as_array())
+    assert_painted(page, widget.as_array())
     page.keyboard.press("s")
     under = CITYSCAPES.classes[pictures[0].mask[y, x]]
     widget.hidden = [name for name in CITYSCAPES.classes if name != under]
-    assert_same(pixels(page), widget.as_array())
+    assert_painted(page, widget.as_array())
     page.keyboard.down(" ")
-    assert_same(pixels(page), sent(widget))
+    assert_painted(page, as_sent(widget))
     page.keyboard.up(" ")
     page.keyboard.press("a")
     widget.hidden = []
-    assert_same(pixels(page), widget.as_array())
+    assert_painted(page, widget.as_array())
     page.keyboard.press("PageDown")
     page.wait_for_selector("[aria-label='Ground truth of scene 1']")
     # The control with the focus keeps its keys from JupyterLab, and every control has a name.
@@ -193,15 +166,19 @@ def test_everything_can_be_done_with_the_keyboard(page, widget, pictures):
         assert control.evaluate("e => e.getAttribute('aria-label') || e.closest('label')?.innerText")
 
 
-def test_two_networks_side_by_side_and_under_a_wipe(page, widget, pictures):
-    image, one = sent(widget), pictures[0]
+def test_two_networks_side_by_side_and_under_a_wipe(page, widget, pictures, assert_painted, as_sent):
+    image, one = as_sent(widget), pictures[0]
     second = render.overlay(image, one.predictions["b"].mask, CITYSCAPES, widget.opacity)
     page.get_by_role("radio", name="Side by side").check()
-    assert_same(pixels(page, 0), widget.as_array())
-    assert_same(pixels(page, 1), second)
+    assert_painted(page, pane=0, expected=widget.as_array())
+    assert_painted(page, pane=1, expected=second)
     assert np.abs(second.astype(int) - widget.as_array()).max() > 50
+    ious = page.locator("tbody tr").nth(0).locator(".so-iou")
+    scores = [widget._catalog["pictures"][0]["scores"][network]["iou"][0] for network in ("a", "b")]
+    assert ious.all_inner_texts() == [f"{100 * score:.0f} %" for score in scores]
     page.get_by_label("Second view").select_option(label="Ground truth")
-    assert_same(pixels(page, 1), render.overlay(image, one.mask, CITYSCAPES, widget.opacity))
+    assert not ious.nth(1).is_visible()
+    assert_painted(page, pane=1, expected=render.overlay(image, one.mask, CITYSCAPES, widget.opacity))
     page.get_by_role("radio", name="Wipe").check()
     handle = page.get_by_role("slider", name="Wipe between the two views")
     assert handle.get_attribute("aria-valuenow") == "50"
@@ -209,12 +186,14 @@ def test_two_networks_side_by_side_and_under_a_wipe(page, widget, pictures):
     assert handle.get_attribute("aria-valuenow") == "52"
 
 
-def test_view_is_saved_as_png(page, widget):
+def test_view_is_saved_as_png(page, widget, assert_painted):
     page.get_by_role("button", name="Zoom in").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save this view").click()
     assert download.value.suggested_filename == "scene 0_prediction.png"
-    assert_same(np.asarray(Image.open(download.value.path()).convert("RGB")), widget.as_array())
+    saved = np.asarray(Image.open(download.value.path()).convert("RGB"))
+    assert_painted(page, saved)
+    assert_painted(page, widget.as_array())
 
 
 def test_zoom_keeps_the_picture_in_its_frame(page, pictures):
@@ -242,12 +221,19 @@ def test_pictures_are_sorted_and_split(page, widget):
     named = f"scene {worst} ({100 * means[worst]:.0f} %)"
     assert pictures.locator("option").first.inner_text() == named
     assert pictures.input_value() == str(worst)
+    page.get_by_label("Split", exact=True).select_option(f"split{1 - worst}")
+    page.get_by_label("Split", exact=True).select_option("")
+    assert pictures.input_value() == str(1 - worst)
+    assert page.get_by_text("2 / 2").is_visible()
+    page.get_by_role("button", name="Previous picture").click()
+    assert pictures.input_value() == str(worst)
+    page.get_by_label("Order of the pictures").select_option(label="as given")
     page.get_by_label("Split", exact=True).select_option("split1")
     assert pictures.locator("option").count() == 1
     page.wait_for_selector("[aria-label='Prediction, a of scene 1']")
 
 
-def test_newer_choice_wins_over_a_slower_older_one(chromium, pictures, tmp_path):
+def test_newer_choice_wins_over_a_slower_older_one(chromium, pictures, tmp_path, assert_painted):
     """The second picture takes long to unpack; meanwhile the third is chosen, and stays."""
     small = [
         Picture(f"{name}", one.image[:32], one.mask[:32])
@@ -274,7 +260,7 @@ def test_newer_choice_wins_over_a_slower_older_one(chromium, pictures, tmp_path)
     page.wait_for_timeout(100)
     widget.picture = 2
     assert page.locator("[aria-label='Ground truth of c']").count() == 1
-    assert_same(pixels(page), widget.as_array())
+    assert_painted(page, widget.as_array())
     page.close()
 
 
