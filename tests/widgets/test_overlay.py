@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import subprocess
+import sys
 import zlib
 from dataclasses import replace
 
@@ -203,3 +205,17 @@ def test_explore_refuses_runs_on_different_data(tiny, tmp_path, change):
     folders = [runs.create(tmp_path / name, experiment) for name, experiment in experiments.items()]
     with pytest.raises(ConfigError, match="a is a run on street_scenes, others are on camvid"):
         explore(folders)
+
+
+def test_page_is_made_where_there_is_no_torch(tmp_path):
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import numpy as np\n"
+        "from seglab.labels import CAMVID11\n"
+        "from seglab.widgets.overlay import overlay\n"
+        "mask = np.zeros((2, 3), np.uint8)\n"
+        "overlay(np.zeros((2, 3, 3), np.uint8), mask, mask, labels=CAMVID11).to_html(sys.argv[1])\n"
+    )
+    path = tmp_path / "new" / "page.html"
+    subprocess.run([sys.executable, "-c", program, path], check=True)
+    assert path.is_file()
