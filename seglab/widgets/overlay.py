@@ -81,7 +81,7 @@ def explore(
         The widget.
 
     Raises:
-        ConfigError: If the runs are of several data sets, or a split is unknown.
+        ConfigError: If the runs are of several data sets, or a split or a picture is unknown.
         RunError, CheckpointError, DataError: If a run, its weights, or the pictures are not there.
     """
     from seglab.evaluation.inference import load_predictor
@@ -111,6 +111,10 @@ def _predicted(
         if isinstance(pictures, int):
             indices = np.linspace(0, len(dataset) - 1, min(pictures, len(dataset))).round().astype(int)
         for index in indices:
+            if not 0 <= index < len(dataset):
+                raise ConfigError(
+                    f"pictures: got {index}; {dataset.name} {dataset.split} has 0..{len(dataset) - 1}"
+                )
             image, mask = dataset.read(index)
             predictions = {name: predict(predictor, image) for name, predictor in predictors.items()}
             yield Picture(dataset.names[index], image, mask, predictions, dataset.split)

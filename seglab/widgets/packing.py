@@ -63,8 +63,13 @@ def layers(picture: Picture) -> list[tuple[str, str]]:
 
 
 def has_view(layers: list[tuple[str, str]], view: str) -> bool:
-    kinds = {kind for kind, _ in layers}
-    return {"truth", "prediction"} <= kinds if view == "error" else view in kinds
+    """Whether the layers allow a view, for all networks alike."""
+    kinds = [kind for kind, _ in layers]
+    if view == "error":
+        return "truth" in kinds and "prediction" in kinds
+    if view == "confidence":
+        return 0 < kinds.count("prediction") == kinds.count("confidence")
+    return view in kinds
 
 
 def payload(picture: Picture) -> list[bytes]:

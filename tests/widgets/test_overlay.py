@@ -115,6 +115,7 @@ def test_hidden_classes_show_the_picture():
 def test_several_networks():
     widget = example(prediction={"a": PREDICTION, "b": MASK % 255}, confidence={"b": CONFIDENCE})
     assert widget._catalog["runs"] == ["a", "b"]
+    assert widget._catalog["views"] == ["truth", "prediction", "error"]  # `a` has no confidence
     assert widget._catalog["pictures"][0]["scores"]["b"]["mean"] == 1
     widget.run = "b"
     np.testing.assert_array_equal(
@@ -198,6 +199,8 @@ def test_explore_shows_what_the_runs_predict(tiny, tmp_path, change):
     assert list(zlib.decompress(confidence)) == [round(100 * float(p)) for p in scores.max(0).ravel()]
     assert widget._catalog["pictures"][3]["name"] == dataset.names[1]
     assert len(explore(folders[0], pictures=[1])._payloads) == 1
+    with pytest.raises(ConfigError, match=r"pictures: got 2; street_scenes val has 0\.\.1"):
+        explore(folders[0], pictures=[2])
 
 
 def test_explore_refuses_runs_on_different_data(tiny, tmp_path, change):
