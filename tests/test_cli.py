@@ -98,10 +98,10 @@ def test_predict_writes_what_is_asked_for(run, trained, tmp_path):
 
 
 def test_evaluate_in_another_way_has_a_record_of_its_own_to_compare(run, trained):
-    code, out, err = run("evaluate", trained, "--split", "test", "--multi-scale", "--tile", "48x96")
+    code, out, err = run("evaluate", trained, "--split", "test", "--multi-scale", "--tile", "64x96")
     assert code == 0 and "mean of" in out, err
-    folder = trained / "evaluations" / "test-scales0.5-0.75-1-1.25-1.5-1.75-flip-tile48x96"
-    assert runs.read_summary(folder)["inference"]["tile"] == [48, 96]
+    folder = trained / "evaluations" / "test-scales0.5-0.75-1-1.25-1.5-1.75-flip-tile64x96"
+    assert runs.read_summary(folder)["inference"]["tile"] == [64, 96]
     assert run("evaluate", trained, "--split", "test")[0] == 0
     code, out, err = run("compare", trained, folder)
     assert code == 0 and "traffic light" in out and "95 % interval" in out, err

@@ -8,7 +8,7 @@ from torch import nn
 from seglab import metrics
 from seglab.config import DataConfig
 from seglab.errors import DataError
-from seglab.evaluation.confusion import ConfusionCounter, count_confusion
+from seglab.evaluation.confusion import ConfusionCounter, count_confusion, count_on_cpu, count_on_device
 from seglab.evaluation.execution import Execution
 from seglab.evaluation.inference import predict_masks
 
@@ -75,6 +75,20 @@ def test_one_matrix_per_picture_with_a_row_of_what_was_said_of_void():
     np.testing.assert_array_equal(
         counter.images(), [[[1, 0], [1, 0], [0, 1]], [[0, 0], [0, 2], [1, 0]]]
     )
+
+
+@pytest.mark.parametrize("classes", [2, 19, 254])
+def test_a_device_counts_as_the_processor_does(classes):
+    random = torch.Generator().manual_seed(classes)
+    mask = torch.randint(0, 256, (3, 20, 30), generator=random, dtype=torch.uint8)
+    prediction = torch.randint(0, classes, mask.shape, generator=random)
+    prediction[1, :2] = 255  # no class
+    found = count_on_device(prediction, mask, classes)
+    assert found.shape == (3, classes + 2, classes + 1)
+    assert torch.equal(found, count_on_cpu(prediction, mask, classes))
+    assert found[1, :, -1].sum() == 60 and found[0, :, -1].sum() == 0
+    assert torch.equal(found[:, -2].sum(1), (mask == 255).sum((1, 2)))
+    assert torch.equal(found.sum((1, 2)), torch.tensor([600] * 3))
 
 
 class Broken(Brightness):
