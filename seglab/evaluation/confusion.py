@@ -144,24 +144,6 @@ def count_images(
     return counter.images()
 
 
-def count_confusion(
-    model: nn.Module,
-    samples: Samples,
-    num_classes: int,
-    execution: Execution,
-    data: DataConfig,
-    batch_size: int = 4,
-    on_batch: Callable[[int], None] = lambda pictures: None,
-) -> Tensor:
-    """The confusion matrix of the whole split, asked plainly; arguments as of `count_images`.
-
-    Returns:
-        int64 (K,K) on the device, rows true, columns predicted.
-    """
-    images = count_images(model, samples, num_classes, execution, data, PLAIN, batch_size, on_batch)
-    return torch.from_numpy(images[:, :-1].sum(0)).to(execution.device)
-
-
 def _batches(samples: Samples, size: int) -> Iterator[tuple[tuple[str, ...], Tensor, Tensor]]:
     """Groups consecutive samples of the same size into batches of names, images and masks."""
     for _, group in itertools.groupby(samples, key=lambda sample: sample[2].shape):

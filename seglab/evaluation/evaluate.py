@@ -103,14 +103,6 @@ def evaluate(
     return Evaluation(images, predictor.labels, split, inference, target, summary)
 
 
-def evaluate_run(
-    folder: Path | str, split: str | None = None, device: str = "auto"
-) -> tuple[np.ndarray, LabelSpace]:
-    """The plain `evaluate`: its confusion matrix, int64 (K,K), and what the classes are."""
-    found = evaluate(folder, split, device)
-    return found.confusion, found.labels
-
-
 def record_folder(folder: Path | str, split: str, inference: InferenceConfig = PLAIN) -> Path:
     """Where an evaluation of a run is recorded."""
     folder = Path(folder)

@@ -10,7 +10,7 @@ from seglab import metrics, runs
 from seglab.datasets import create_dataset
 from seglab.errors import CheckpointError, DataError, RunError
 from seglab.evaluation.compare import compare, comparison_table
-from seglab.evaluation.evaluate import evaluate, evaluate_run, interval_table
+from seglab.evaluation.evaluate import evaluate, interval_table
 from seglab.evaluation.inference import InferenceConfig, load_predictor
 from seglab.labels import CITYSCAPES
 
@@ -85,13 +85,6 @@ def test_a_run_that_has_not_ended_gets_no_record(make_run, files_of):
     before = files_of(folder)
     assert evaluate(folder, "val", "cpu").folder is None
     assert files_of(folder) == before
-
-
-def test_evaluate_run_is_the_plain_matrix(make_run):
-    folder = make_run()
-    confusion, labels = evaluate_run(folder, "val", "cpu")
-    np.testing.assert_array_equal(confusion, by_hand(folder, "val", InferenceConfig()).sum(0))
-    assert labels == CITYSCAPES
 
 
 def test_a_run_without_weights_is_named(make_run):
