@@ -38,9 +38,13 @@ def evaluate(
         average: What is averaged over scales and mirror images.
         device: Where to compute.
     """
+    from tqdm import tqdm
+
     from seglab.evaluation.evaluate import evaluate, interval_table
 
-    found = evaluate(run, split, device, _inference(multi_scale, tile, average))
+    inference = _inference(multi_scale, tile, average)
+    with tqdm(unit=" pictures", disable=None, leave=False) as bar:  # in a terminal alone
+        found = evaluate(run, split, device, inference, bar.update)
     print(interval_table(found.images, found.labels))
     if found.folder is not None:
         print(f"recorded in {found.folder}")

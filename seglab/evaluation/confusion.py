@@ -41,9 +41,11 @@ class ConfusionCounter:
         """Counts predictions int64 (N,H,W) against uint8 masks of the same size.
 
         Raises:
-            DataError: If the sizes differ.
+            DataError: If the sizes differ, or a mask is of another type.
         """
         names = list(names)
+        if mask.dtype != torch.uint8:
+            raise DataError(f"{', '.join(names)}: the mask is {mask.dtype}; allowed is torch.uint8")
         if prediction.shape != mask.shape:
             raise DataError(
                 f"{', '.join(names)}: prediction {tuple(prediction.shape)} and mask {tuple(mask.shape)} "

@@ -147,7 +147,7 @@ def _summary(
         "scores": {
             dataset.split: {
                 "mean_iou": interval.value,
-                "mean_iou_interval": [interval.low, interval.high],
+                "mean_iou_interval": [float(interval.low), float(interval.high)],
                 "classes": metrics.scored_classes(confusion),
                 "pixel_accuracy": metrics.pixel_accuracy(confusion),
             }

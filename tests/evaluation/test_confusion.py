@@ -120,6 +120,12 @@ def test_prediction_and_mask_of_different_sizes_are_refused():
         count_images(Brightness(), [(*sample[:3], sample[3].T)], 4, CPU, PLAIN)
 
 
+def test_a_mask_of_fractions_is_refused():
+    (sample,) = samples([(32, 40)])
+    with pytest.raises(DataError, match=r"p0: the mask is torch\.float32; allowed is torch\.uint8"):
+        count_images(Brightness(), [(*sample[:3], sample[3].float())], 4, CPU, PLAIN)
+
+
 def test_an_empty_split_has_no_score():
     with pytest.raises(DataError, match="the split is empty"):
         count_images(Brightness(), [], 4, CPU, PLAIN)

@@ -18,7 +18,7 @@ CUDA = Execution(torch.device("cuda", 0), memory_format="channels_last")
 def test_counting_does_not_wait_and_counts_as_the_processor():
     random = torch.Generator().manual_seed(0)
     mask = torch.randint(0, 256, (2, 40, 50), generator=random, dtype=torch.uint8)
-    mask[(mask >= 19)] = 255
+    mask[mask >= 19] = 255
     prediction = torch.randint(0, 19, mask.shape, generator=random)
     here, there = (ConfusionCounter(19, torch.device(name)) for name in ("cpu", "cuda"))
     here.add(prediction, mask, "ab")
@@ -31,7 +31,9 @@ def test_counting_does_not_wait_and_counts_as_the_processor():
     np.testing.assert_array_equal(there.images(), here.images())
 
 
-@pytest.mark.parametrize("inference", [InferenceConfig((0.75, 1.0), flip=True), InferenceConfig(tile=(48, 64))])
+@pytest.mark.parametrize(
+    "inference", [InferenceConfig((0.75, 1.0), flip=True), InferenceConfig(tile=(48, 64))]
+)
 def test_predictions_agree_with_the_processors(inference):
     torch.manual_seed(0)
     model = create_model("minihrnet_a3", 5, widths=[4, 4], repetitions=0, block="basic").eval()
