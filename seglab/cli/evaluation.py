@@ -48,6 +48,8 @@ def evaluate(
     print(interval_table(found.images, found.labels))
     if found.folder is not None:
         print(f"recorded in {found.folder}")
+    else:
+        print("not recorded: the run has not ended, or other counts of this evaluation are there already")
 
 
 @app.command

@@ -35,7 +35,7 @@ class Evaluation:
         labels: What the classes are.
         split: On which split.
         inference: How the network was asked.
-        folder: Where it is recorded; None for a run that has not ended.
+        folder: Where it is recorded; None for a run that has not ended, or if other counts are there already.
         summary: Scores, time and provenance, as in `summary.json` of an evaluation that is not plain.
     """
 
@@ -96,17 +96,21 @@ def evaluate(
     summary = _summary(experiment, dataset, predictor, images, seconds)
     target = None
     if (Path(folder) / "summary.json").is_file():
-        target = record_folder(folder, split, inference)
-        if not _agrees(target, split, images):
-            target = Path(folder) / "evaluations" / f"{split}-{inference.tag}"
-        _record(target, split, images, predictor.labels, summary)
+        places = record_folder(folder, split, inference), _own_folder(folder, split, inference)
+        target = next((place for place in places if _agrees(place, split, images)), None)
+        if target is not None:
+            _record(target, split, images, predictor.labels, summary)
     return Evaluation(images, predictor.labels, split, inference, target, summary)
 
 
 def record_folder(folder: Path | str, split: str, inference: InferenceConfig = PLAIN) -> Path:
-    """Where an evaluation of a run is recorded."""
+    """Where an evaluation of a run is recorded first."""
     folder = Path(folder)
-    return folder if inference == PLAIN else folder / "evaluations" / f"{split}-{inference.tag}"
+    return folder if inference == PLAIN else _own_folder(folder, split, inference)
+
+
+def _own_folder(folder: Path | str, split: str, inference: InferenceConfig) -> Path:
+    return Path(folder) / "evaluations" / f"{split}-{inference.tag}"
 
 
 def _agrees(folder: Path, split: str, images: runs.ImageCounts) -> bool:
@@ -119,9 +123,7 @@ def _agrees(folder: Path, split: str, images: runs.ImageCounts) -> bool:
 def _record(
     folder: Path, split: str, images: runs.ImageCounts, labels: LabelSpace, summary: dict[str, Any]
 ) -> None:
-    """Writes what is not there yet, unless what is there is of other counts."""
-    if not _agrees(folder, split, images):
-        return
+    """Writes what is not there yet into a folder that holds no other counts."""
     folder.mkdir(parents=True, exist_ok=True)
     if split not in runs.splits(folder):
         runs.write_confusion(folder, split, images.confusions.sum(0), labels.classes)

@@ -74,6 +74,9 @@ def test_other_counts_than_the_runs_own_get_a_folder_of_their_own(make_run, file
     after = files_of(folder)
     assert {name: after[name] for name in before} == before
     np.testing.assert_array_equal(runs.read_images(found.folder, "val").confusions.sum(0), found.confusion)
+    runs.write_confusion(found.folder, "val", np.eye(19, dtype=int), CITYSCAPES.classes)
+    assert evaluate(folder, "val", "cpu").folder is None  # two other counts, and none is touched
+    assert runs.read_confusion(found.folder, "val")[0].sum() == 19
     other = make_run(1)
     evaluate(other, "val", "cpu")
     compare(folder, other, "val")  # finds it there
