@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from seglab.config import unknown
-from seglab.datasets import camvid, cityscapes, soccer_scenes, street_scenes
+from seglab.datasets import camvid, cityscapes, own, soccer_scenes, street_scenes
 from seglab.datasets.base import Sample, SegmentationDataset
 from seglab.errors import ConfigError, DataError
 from seglab.labels import CAMVID11, CITYSCAPES, SOCCER4, LabelSpace
@@ -21,6 +21,7 @@ __all__ = [
     "SegmentationDataset",
     "best_available",
     "create_dataset",
+    "dataset_info",
     "label_space",
     "list_datasets",
 ]
@@ -49,32 +50,62 @@ def _soccer_scenes(split: str, root: Path | str | None) -> SegmentationDataset:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class DatasetInfo:
+    """What is known of a data set without its pictures.
+
+    Args:
+        name: Its name, good for folders and tables.
+        splits: The names of its splits.
+        labels: Its classes.
+        open_split: From a split and the data set's folder (or None) to the pictures.
+    """
+
+    name: str
     splits: tuple[str, ...]
     labels: LabelSpace
     open_split: Callable[[str, Path | str | None], SegmentationDataset]
 
 
 _DATASETS = {
-    "street_scenes": _Entry(tuple(street_scenes.COUNTS), CITYSCAPES, _street_scenes),
-    "soccer_scenes": _Entry(soccer_scenes.SPLITS, SOCCER4, _soccer_scenes),
-    "cityscapes": _Entry(cityscapes.SPLITS, CITYSCAPES, cityscapes.open_split),
-    "camvid": _Entry(camvid.SPLITS, CAMVID11, camvid.open_split),
+    info.name: info
+    for info in (
+        DatasetInfo("street_scenes", tuple(street_scenes.COUNTS), CITYSCAPES, _street_scenes),
+        DatasetInfo("soccer_scenes", soccer_scenes.SPLITS, SOCCER4, _soccer_scenes),
+        DatasetInfo("cityscapes", cityscapes.SPLITS, CITYSCAPES, cityscapes.open_split),
+        DatasetInfo("camvid", camvid.SPLITS, CAMVID11, camvid.open_split),
+    )
 }
 
 
 def list_datasets() -> dict[str, tuple[str, ...]]:
-    """The splits of every data set, by its name."""
-    return {name: entry.splits for name, entry in _DATASETS.items()}
+    """The splits of every data set that is known by name."""
+    return {name: info.splits for name, info in _DATASETS.items()}
+
+
+def dataset_info(name: str) -> DatasetInfo:
+    """What a data set is; its pictures need not be on this machine.
+
+    Args:
+        name: One of `list_datasets()`, or the path of a YAML file that describes your own (`datasets.own`).
+
+    Raises:
+        ConfigError: If the name is unknown, or the description has a mistake.
+        DataError: If there is no such file.
+    """
+    if name.lower().endswith(own.ENDINGS):
+        description = own.read(name)
+        return DatasetInfo(
+            description.name, tuple(description.splits), own.label_space(name), partial(own.open_split, name)
+        )
+    if name not in _DATASETS:
+        what = f"data set {name!r}; or the path of your own data's YAML file"
+        raise ConfigError(unknown(what, name, _DATASETS))
+    return _DATASETS[name]
 
 
 def label_space(name: str) -> LabelSpace:
-    """The classes of a data set, which need not be on this machine.
-
-    Raises:
-        ConfigError: If the name is unknown.
-    """
-    return _entry(name).labels
+    """The classes of a data set; arguments and errors as for `dataset_info`."""
+    return dataset_info(name).labels
 
 
 def best_available() -> str:
@@ -94,22 +125,16 @@ def create_dataset(name: str, split: str, root: Path | str | None = None) -> Seg
     """Opens one split of a data set.
 
     Args:
-        name: One of `list_datasets()`.
+        name: One of `list_datasets()`, or the path of a YAML file that describes your own data.
         split: One of its splits.
-        root: The data set's own folder; None looks below `SEGLAB_DATA`, and for the embedded sets in the
-            cache folder, where they are made if they are missing.
+        root: The data set's own folder; None looks below `SEGLAB_DATA`, for the embedded sets in the cache
+            folder, where they are made if they are missing, and for your own data beside the YAML file.
 
     Raises:
         ConfigError: If the name or the split is unknown.
         DataError: If the data set is missing or its files do not pair.
     """
-    entry = _entry(name)
-    if split not in entry.splits:
-        raise ConfigError(unknown(f"split {split!r} of {name}", split, entry.splits))
-    return entry.open_split(split, root)
-
-
-def _entry(name: str) -> _Entry:
-    if name not in _DATASETS:
-        raise ConfigError(unknown(f"data set {name!r}", name, _DATASETS))
-    return _DATASETS[name]
+    info = dataset_info(name)
+    if split not in info.splits:
+        raise ConfigError(unknown(f"split {split!r} of {name}", split, info.splits))
+    return info.open_split(split, root)
