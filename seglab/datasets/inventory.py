@@ -1,13 +1,14 @@
-"""What data is on this machine: a list of the sets, making the embedded ones, checking every file."""
+"""What data is on this machine: a list of the sets, making the embedded ones, comparing files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from pathlib import Path
 
 from tqdm import tqdm
 
-from seglab.datasets import PAINTED, create_dataset, label_space, list_datasets
-from seglab.datasets.checks import check
+from seglab.datasets import PAINTED, camvid, create_dataset, dataset_info, list_datasets, own
+from seglab.datasets.manifest import check_manifest
 from seglab.errors import ConfigError, DataError
 
 
@@ -15,25 +16,25 @@ def listing(names: Iterable[str] = ()) -> str:
     """For each data set its classes and the pictures of its splits; below it where it is or what is missing.
 
     Args:
-        names: Data sets; none means all.
+        names: Data sets, or paths of your own data's YAML files; none means all that are known by name.
 
     Raises:
         ConfigError: If a name is unknown.
     """
     lines = []
     for name in tuple(names) or list_datasets():
-        classes = label_space(name).num_classes  # refuses an unknown name
+        info = dataset_info(name)
         splits, where = [], []
         if name in PAINTED and not PAINTED[name].default_root().is_dir():
             where.append(f"not made yet; `seglab data make {name}` or the first training makes it")
         else:
-            for split in list_datasets()[name]:
+            for split in info.splits:
                 try:
                     splits.append(create_dataset(name, split))
                 except DataError as error:
                     where.append(str(error))
         pictures = ", ".join(f"{one.split} {len(one)}" for one in splits) or "not here"
-        lines.append(f"{name}: {classes} classes; {pictures}")
+        lines.append(f"{name}: {info.labels.num_classes} classes; {pictures}")
         lines.append(f"    {splits[0].root if splits else where[0]}")
     return "\n".join(lines)
 
@@ -52,25 +53,25 @@ def make(names: Iterable[str]) -> str:
     return "\n".join(str(PAINTED[name].make(PAINTED[name].default_root(), progress=tqdm)) for name in names)
 
 
-def check_sets(names: Iterable[str], say: Callable[[str], None]) -> int:
-    """Reads every pair of every split of some data sets.
+def verify(name: str, root: Path | str | None = None) -> list[str]:
+    """Compares every file of a data set with what was published, or noted, of it.
 
     Args:
-        names: Data sets.
-        say: Told the verdict on each split and every problem.
+        name: `camvid`, whose checksums are known; or the path of your own data's YAML file, for which
+            `sha256sum FILES > <name>.sha256` beside it has noted them.
+        root: As for `create_dataset`.
 
     Returns:
-        Number of different problems; a picture that belongs to two splits counts once.
+        A sentence for everything that differs; empty if all is well.
+
+    Raises:
+        ConfigError: If nothing is known to compare the data set with.
+        DataError: If the data set or the checksums are missing.
     """
-    problems: set[str] = set()
-    for name in names:
-        label_space(name)  # refuses an unknown name
-        for split in list_datasets()[name]:
-            dataset = create_dataset(name, split)
-            report = check(dataset)
-            missing = f"; classes that do not occur: {', '.join(report.missing)}" if report.missing else ""
-            say(f"{name} {split}: {len(dataset)} pairs, {len(report.problems)} problems{missing}")
-            for problem in report.problems:
-                say(f"  {problem}")
-            problems.update(report.problems)
-    return len(problems)
+    if name == "camvid":
+        return camvid.verify(root)
+    if name.lower().endswith(own.ENDINGS):
+        path = Path(name).expanduser()
+        return check_manifest(path.with_suffix(".sha256"), path.parent if root is None else Path(root))
+    known = "camvid, or the YAML file of your own data with a file of sha256sum beside it"
+    raise ConfigError(f"seglab data verify: got {name!r}; allowed are {known}")
