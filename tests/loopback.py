@@ -20,6 +20,7 @@ class Server:
         requests: Path and `Range` header of every request for a file, in order.
         ranges: Whether it answers requests for a part.
         cut_after: Bytes of a body after which the connection breaks; None sends all.
+        pace_s: Seconds between two pieces of a body of 16 KiB.
         stall: Seconds to wait before a body.
         status: Answers this status instead, as often as `failures` says.
         failures: See `status`.
@@ -31,7 +32,7 @@ class Server:
         self.requests: list[tuple[str, str | None]] = []
         self.ranges = True
         self.cut_after: int | None = None
-        self.stall = 0.0
+        self.stall = self.pace_s = 0.0
         self.status, self.failures = 500, 0
         self.redirects: dict[str, str] = {}
         owner = self
@@ -95,15 +96,19 @@ class Server:
             send(handler, status, body[: self.cut_after], headers)
             handler.close_connection = True
             return None
-        return send(handler, status, body, headers)
+        return send(handler, status, body, headers, self.pace_s)
 
 
-def send(handler, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+def send(
+    handler, status: int, body: bytes, headers: dict[str, str] | None = None, pace_s: float = 0.0
+) -> None:
     handler.send_response(status)
     for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
         handler.send_header(name, value)
     handler.end_headers()
-    handler.wfile.write(body)
+    for start in range(0, len(body), 1 << 14):
+        handler.wfile.write(body[start : start + (1 << 14)])
+        time.sleep(pace_s)
 
 
 class CityscapesSite(Server):

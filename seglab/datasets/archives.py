@@ -89,17 +89,16 @@ def unpack(
 
 def _write(archive: Path, entries: Iterator[_Entry], folder: Path, only: str, limit: int) -> None:
     written = 0
-    spelled: dict[str, str] = {}
+    seen: dict[str, tuple[str, bool]] = {}  # as a careless file system sees it: spelling, whether a file
     for name, size, opener in entries:
         parts = _plain_parts(archive, name)
         for depth in range(1, len(parts) + 1):
             path = "/".join(parts[:depth])
             folded = unicodedata.normalize("NFC", path).casefold()
             is_file = depth == len(parts) and not name.endswith("/")
-            if spelled.setdefault(folded, path) != path or (is_file and f"{folded}/" in spelled):
-                raise DataError(f"{archive}: {name!r} and {spelled[folded]!r} are one file on some systems")
-            if is_file:
-                spelled[f"{folded}/"] = path
+            if folded in seen and (is_file or seen[folded] != (path, False)):
+                raise DataError(f"{archive}: {name!r} and {seen[folded][0]!r} are one file on some systems")
+            seen[folded] = path, is_file
         if name.endswith("/") or not name.startswith(only):
             continue
         if written + size > limit:  # what the header says; what comes is counted below
