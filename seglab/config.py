@@ -263,6 +263,8 @@ class TrainingConfig:
             kept; None evaluates the weights themselves.
         evaluate_every: Epochs between two evaluations; the last epoch is always evaluated.
         select: Which weights are the result, those of the `last` epoch or of the `best` one on `eval_split`.
+        weights: Number format in which the result is kept. `float16` halves the file; the weights are rounded
+            before they are scored, so the file gives the recorded scores.
         max_bad_steps: Steps in a row whose loss or gradient is not finite, and which are left out, before the
             training is given up.
         save_every_s: Seconds between two checkpoints; there is one at the end of the run anyway.
@@ -284,6 +286,7 @@ class TrainingConfig:
     ema_decay: float | None = None
     evaluate_every: int = 1
     select: Literal["last", "best"] = "last"
+    weights: Literal["float32", "float16"] = "float32"
     max_bad_steps: int = 5
     save_every_s: float = 60.0
     sync_batchnorm: bool = False

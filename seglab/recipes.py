@@ -38,14 +38,25 @@ PROFILES = ("quick", "laptop", "full")
 _BUDGET: dict[str, dict[str, tuple[tuple[int, int] | None, int]]] = {
     "street_scenes": {"quick": ((128, 256), 10), "laptop": ((128, 256), 50), "full": (None, 0)},
     "camvid": {"quick": ((180, 240), 4), "laptop": ((180, 240), 20), "full": (None, 0)},
+    "soccer_scenes": {"quick": ((120, 160), 4), "laptop": ((240, 320), 20), "full": (None, 0)},
     "cityscapes": {"quick": ((128, 256), 1), "laptop": ((128, 256), 5), "full": (None, 0)},
 }
 
 # Height and width of the pictures themselves.
-_FULL_SIZES = {"street_scenes": (256, 512), "camvid": (360, 480), "cityscapes": (1024, 2048)}
+_FULL_SIZES = {
+    "street_scenes": (256, 512),
+    "camvid": (360, 480),
+    "soccer_scenes": (480, 640),
+    "cityscapes": (1024, 2048),
+}
 
 # Splits that a finished run is scored on. Cityscapes keeps the truth of its test split to itself.
-_REPORT_SPLITS = {"street_scenes": ("val", "test"), "camvid": ("val", "test"), "cityscapes": ("val",)}
+_REPORT_SPLITS = {
+    "street_scenes": ("val", "test"),
+    "camvid": ("val", "test"),
+    "soccer_scenes": ("val", "test"),
+    "cityscapes": ("val",),
+}
 
 # Epochs of a small profile as a multiple of Mini-HRNet's: how many more pictures a network sees per second.
 _PACE = {"erfnet": 3.0, "segsmall": 1.6, "miniunet": 2.5, "hrnetv2_w48": 0.2, "hrnetv2_w18": 0.6}
@@ -58,7 +69,7 @@ def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed:
 
     Args:
         name: One of `RECIPES`.
-        data: `street_scenes`, `camvid` or `cityscapes`.
+        data: `street_scenes`, `camvid`, `soccer_scenes` or `cityscapes`.
         profile: `quick`, `laptop` or `full`.
         seed: Seed of weights, data order and augmentation.
 
@@ -93,7 +104,8 @@ def _crop(base: Experiment) -> tuple[int, int] | None:
 
 def _street_weights(base: Experiment) -> LossConfig:
     """HRNet's class weights where they fit, else the formula that comes close to them."""
-    return LossConfig(class_weights="log_inverse" if base.data.name == "camvid" else "hrnet")
+    fits = base.data.name in ("street_scenes", "cityscapes")
+    return LossConfig(class_weights="hrnet" if fits else "log_inverse")
 
 
 def _rescaled(base: Experiment, phases: tuple[PhaseConfig, ...]) -> Experiment:

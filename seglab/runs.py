@@ -3,6 +3,7 @@
     <folder>/config.yaml             the complete Experiment
              history.csv             one row per epoch
              confusion_<split>.csv   integer confusion matrix, class names as header
+             images_<split>.npz      the same for each picture, with a row of ignored pixels
              summary.json            scores, cost, times and provenance; its presence says that the run ended
              checkpoints/            training state and best weights; not part of the record
 
@@ -13,12 +14,16 @@ from __future__ import annotations
 
 import csv
 import importlib.metadata
+import io
 import json
 import os
 import platform
 import subprocess
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +209,60 @@ def read_confusion(folder: Path | str, split: str) -> tuple[np.ndarray, tuple[st
     return confusion, tuple(classes)
 
 
+@dataclass(frozen=True)
+class ImageCounts:
+    """The confusion matrices of the single pictures of a split.
+
+    Args:
+        names: N names of pictures.
+        counts: int64 (N,K+1,K); rows are the true classes and, last, the ignored pixels.
+    """
+
+    names: tuple[str, ...]
+    counts: np.ndarray
+
+    @property
+    def confusions(self) -> np.ndarray:
+        """int64 (N,K,K), without the ignored pixels."""
+        return self.counts[:, :-1]
+
+
+def write_images(folder: Path, split: str, images: ImageCounts) -> None:
+    """Writes `images_<split>.npz`: the cells that are not 0, by flat index. Equal counts give equal bytes."""
+    flat = images.counts.ravel()
+    (index,) = np.nonzero(flat)
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        names=np.array(images.names, dtype=np.str_),
+        shape=np.array(images.counts.shape),
+        steps=np.diff(index, prepend=0).astype(np.uint32),  # small numbers, which compress well
+        counts=flat[index].astype(np.uint32),
+    )
+    write_bytes(folder / f"images_{split}.npz", buffer.getvalue())
+
+
+def read_images(folder: Path | str, split: str) -> ImageCounts:
+    """Reads what `write_images` wrote.
+
+    Raises:
+        RunError: If there is no such file, or it is damaged.
+    """
+    path = Path(folder) / f"images_{split}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            flat = np.zeros(file["shape"].prod(), np.int64)
+            flat[file["steps"].astype(np.int64).cumsum()] = file["counts"]
+            return ImageCounts(tuple(map(str, file["names"])), flat.reshape(file["shape"]))
+    except FileNotFoundError:
+        raise RunError(
+            f"{path}: no confusion matrices of single pictures; `seglab evaluate {folder} --split {split}` "
+            "writes them where the run's weights are"
+        ) from None
+    except (ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise RunError(f"{path}: damaged ({error})") from None
+
+
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
     """Writes `summary.json`, last of all files, so that its presence means a finished run."""
     write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
@@ -256,6 +315,21 @@ def load(root: Path | str = "results") -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def over_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean and spread of a score over the runs that differ in their seed alone.
+
+    Args:
+        table: From `load`.
+        column: The score, such as `scores.test.mean_iou`.
+
+    Returns:
+        One row per study, name, profile and data set: `mean`, `std` (of single runs, n-1 in the divisor; NaN
+        for one seed), `min`, `max` and `seeds`, their number.
+    """
+    groups = table.groupby(["study", "name", "profile", "data"], sort=False)[column]
+    return groups.agg(["mean", "std", "min", "max", "count"]).rename(columns={"count": "seeds"}).reset_index()
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

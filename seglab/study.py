@@ -6,10 +6,16 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
 
 from seglab import runs
-from seglab.errors import ConfigError
+from seglab.config import Experiment, to_yaml
+from seglab.errors import ConfigError, RunError
 
 NOTEBOOK = "03"
 # Where notebook 03 puts its runs, below the workspace.
@@ -38,6 +44,56 @@ def run_study() -> None:
         "Play with: make lab\n"
         f"Time:      {_minutes(time.monotonic() - started)}"
     )
+
+
+def train_missing(experiments: Iterable[Experiment], at_once: int = 1) -> None:
+    """Trains what is not there yet, each in a process of its own; what was stopped goes on.
+
+    One that fails does not keep the others from running; its log is in its folder's place below `runs/logs`.
+
+    Args:
+        experiments: What to run, in this order.
+        at_once: Trainings side by side. On a processor one is best; a GPU has room for several small networks.
+
+    Raises:
+        RunError: If a folder holds another experiment, before anything is run; or, at the end, naming those
+            that failed.
+    """
+    missing = [experiment for experiment in experiments if not _is_there(experiment)]
+    failed = []
+    with ThreadPoolExecutor(at_once) as pool, TemporaryDirectory() as configs:
+        done = pool.map(lambda one: _train_apart(one, Path(configs)), missing)
+        for experiment, code in zip(missing, tqdm(done, "training", len(missing), unit="run"), strict=True):
+            if code:
+                failed.append(f"{experiment.name} seed {experiment.seed} (exit {code})")
+    if failed:
+        raise RunError(f"these trainings failed: {', '.join(failed)}; their logs are below runs/logs")
+
+
+def _is_there(experiment: Experiment) -> bool:
+    folder = runs.default_folder(experiment)
+    if not folder.exists():
+        return False
+    if runs.read_experiment(folder) != experiment:
+        raise RunError(f"{folder}: its config.yaml is of another experiment; move the folder away")
+    return (folder / "summary.json").exists()
+
+
+def _train_apart(experiment: Experiment, configs: Path) -> int:
+    """Trains in a process of its own; returns its exit code."""
+    folder = runs.default_folder(experiment)
+    log = runs.workspace() / "runs" / "logs" / experiment.study / f"{experiment.name}-{experiment.seed}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        what = ["--resume", str(folder)]
+    else:
+        config = configs / f"{experiment.study}-{experiment.name}-{experiment.seed}.yaml"
+        config.write_text(to_yaml(experiment), encoding="utf-8")
+        what = ["--config", str(config), "--out", str(folder)]
+    with log.open("a", encoding="utf-8") as file:
+        program = "from seglab.cli import main; raise SystemExit(main())"
+        command = [sys.executable, "-c", program, "train", *what]
+        return subprocess.call(command, stdout=file, stderr=file, cwd=runs.workspace())
 
 
 def _show(text: str) -> None:

@@ -23,7 +23,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # A component imports from its own layer and from those above it here; seglab/README.md shows the same order.
 LAYERS = (
     {"config", "errors", "labels"},
-    {"checkpoints", "metrics", "recipes", "render", "runs"},
+    {"checkpoints", "comparison", "metrics", "recipes", "render", "runs"},
     {"datasets", "models"},
     {"analysis", "evaluation"},
     {"trainers"},

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from seglab.cli.app import app
+from seglab.cli.app import app, parse_size
 from seglab.errors import ConfigError
 
 
@@ -24,14 +24,7 @@ def models(*, cost: str | None = None, save: Path | None = None) -> None:
 
     if save is not None and cost is None:
         raise ConfigError("--save: what a network costs depends on its input size; say --cost HEIGHTxWIDTH")
-    print(cost_table(None if cost is None else _size(cost), save).to_string(index=False))
-
-
-def _size(text: str) -> tuple[int, int]:
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts):
-        raise ConfigError(f"--cost: got {text!r}; allowed is HEIGHTxWIDTH, for example 512x1024")
-    return int(parts[0]), int(parts[1])
+    print(cost_table(None if cost is None else parse_size("--cost", cost), save).to_string(index=False))
 
 
 @app.command(name="import")

@@ -55,6 +55,20 @@ def study() -> None:
 
 
 @app.command
+def compare_networks(*, at_once: int = 1, tuning: bool = False) -> None:
+    """Trains every network of the comparison on CamVid (`seglab.comparison`); skips what is there.
+
+    Args:
+        at_once: Trainings side by side; more than one is for GPUs.
+        tuning: Train what the learning rate was chosen by, instead.
+    """
+    from seglab import comparison
+    from seglab.study import train_missing
+
+    train_missing(comparison.tuning() if tuning else comparison.whole(), at_once)
+
+
+@app.command
 def lab() -> None:
     """Opens notebook 03 in JupyterLab."""
     from seglab.study import open_lab

@@ -1,8 +1,9 @@
 """From a data set to batches, in an order that only (seed, epoch) decide.
 
-What a picture looks like after augmentation is a function of (seed, epoch, index). Neither the number of
-loader processes, nor the number of training processes, nor a resumed run can change it, because the sampler
-hands out keys `(epoch, index)` and nothing keeps a random state between samples.
+What a picture looks like after augmentation is a function of (seed, epoch, index), and of its position in the
+epoch where `data.class_uniform` chose it. Neither the number of loader processes, nor the number of training
+processes, nor a resumed run can change it, because the sampler hands out keys that hold these numbers and
+nothing keeps a random state between samples.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torchvision import tv_tensors
 
 from seglab.config import AugmentConfig, DataConfig
 from seglab.datasets.base import SegmentationDataset, num_cores, read_ahead
+from seglab.datasets.statistics import picture_counts
 from seglab.datasets.transforms import JointAugment
 from seglab.errors import ConfigError, DataError, SeglabError
 
@@ -32,7 +34,7 @@ class TrainingBatches:
 
     Args:
         dataset: The split.
-        data: Input size, padding colour and number of loader processes.
+        data: Input size, padding colour, share of class-uniform pictures and number of loader processes.
         augment: Strength of the random changes.
         batch_size: Pictures per batch over all training processes together. A last, smaller batch is left
             out.
@@ -44,6 +46,7 @@ class TrainingBatches:
 
     Raises:
         ConfigError: If the split is smaller than a batch, or a batch cannot be shared evenly.
+        DataError: If, for class-uniform pictures, a mask cannot be read.
     """
 
     def __init__(
@@ -69,7 +72,8 @@ class TrainingBatches:
                 "number of training processes"
             )
         self.dataset = dataset
-        self._keys = _Keys(len(dataset), batch_size, seed, rank, world_size)
+        holders = _holders(dataset) if data.class_uniform else {}
+        self._keys = _Keys(len(dataset), batch_size, seed, rank, world_size, data.class_uniform, holders)
         self._workers = _default_workers(device_type) if data.workers is None else data.workers
         self._loader = DataLoader(
             _Augmented(dataset, JointAugment(augment, data.input_size, data.mean), seed),
@@ -109,7 +113,7 @@ class TrainingBatches:
                 if "DataLoader worker" not in str(error):
                     raise
                 # Batches come in order, so what is missing is what the dead process was working on.
-                images = ", ".join(str(self.dataset.samples[index].image) for _, index in keys)
+                images = ", ".join(str(self.dataset.samples[key.index].image) for key in keys)
                 raise DataError(f"a loader process died while it prepared {images}: {error}") from None
             if isinstance(batch, SeglabError):
                 raise batch
@@ -132,27 +136,69 @@ def evaluation_samples(
         yield index, dataset.samples[index].name, _channels_first(image), torch.from_numpy(mask)
 
 
-class _Keys:
-    """Batch sampler of `(epoch, index)` keys: this process's share of every batch."""
+class _Key(NamedTuple):
+    """What a training sample is made from.
 
-    def __init__(self, num_samples: int, batch_size: int, seed: int, rank: int, world_size: int) -> None:
+    Args:
+        index: Number of the picture.
+        stream: Key of its random stream: epoch and index, and the position where a class chose the picture,
+            because it may come more than once in an epoch then.
+        shown: Class that the crop must show, if any.
+    """
+
+    index: int
+    stream: tuple[int, ...]
+    shown: int | None = None
+
+
+class _Keys:
+    """Batch sampler: this process's share of the keys of every batch."""
+
+    def __init__(
+        self,
+        num_samples: int,
+        batch_size: int,
+        seed: int,
+        rank: int,
+        world_size: int,
+        class_uniform: float,
+        holders: dict[int, np.ndarray],
+    ) -> None:
         self.num_batches = num_samples // batch_size
         self.num_samples, self.batch_size, self.seed = num_samples, batch_size, seed
         self.rank, self.world_size = rank, world_size
+        self.class_uniform, self.holders = class_uniform, holders
         self.epoch = self.start = 0
 
     def __len__(self) -> int:
         return self.num_batches - self.start
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order = _generator(self.seed, self.epoch).permutation(self.num_samples)
+    def __iter__(self) -> Iterator[list[_Key]]:
+        keys = self._epoch_keys()
         for batch in range(self.start, self.num_batches):
-            indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield [(self.epoch, int(index)) for index in indices[self.rank :: self.world_size]]
+            whole = keys[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield whole[self.rank :: self.world_size]
+
+    def _epoch_keys(self) -> list[_Key]:
+        """The keys of the whole epoch, the same in every process."""
+        rng = _generator(self.seed, self.epoch)
+        keys = [_Key(int(index), (self.epoch, int(index))) for index in rng.permutation(self.num_samples)]
+        if self.class_uniform:
+            for position in np.flatnonzero(rng.random(self.num_samples) < self.class_uniform).tolist():
+                shown = int(rng.choice(list(self.holders)))
+                index = int(rng.choice(self.holders[shown]))
+                keys[position] = _Key(index, (self.epoch, index, position), shown)
+        return keys
+
+
+def _holders(dataset: SegmentationDataset) -> dict[int, np.ndarray]:
+    """Numbers of the pictures that hold a class, for each class that occurs."""
+    held = picture_counts(dataset)[:, : dataset.labels.num_classes] > 0
+    return {class_id: np.flatnonzero(column) for class_id, column in enumerate(held.T) if column.any()}
 
 
 class _Augmented(Dataset):
-    """Training samples by `(epoch, index)`; a picture that cannot be read comes back as its error.
+    """Training samples by key; a picture that cannot be read comes back as its error.
 
     An error that is raised in a loader process reaches the training process with two tracebacks in its text.
     """
@@ -160,17 +206,16 @@ class _Augmented(Dataset):
     def __init__(self, dataset: SegmentationDataset, augment: JointAugment, seed: int) -> None:
         self.dataset, self.augment, self.seed = dataset, augment, seed
 
-    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any] | DataError:
-        epoch, index = key
+    def __getitem__(self, key: _Key) -> dict[str, Any] | DataError:
         try:
-            image, mask = self.dataset.read(index)
+            image, mask = self.dataset.read(key.index)
         except DataError as error:
             return error
         pair = tv_tensors.Image(_channels_first(image)), tv_tensors.Mask(torch.from_numpy(mask))
         with _one_thread():
-            image, mask = self.augment(*pair, _generator(self.seed, epoch, index))
+            image, mask = self.augment(*pair, _generator(self.seed, *key.stream), key.shown)
         plain = (tensor.as_subclass(torch.Tensor) for tensor in (image, mask))
-        return dict(zip(("image", "mask"), plain, strict=True), name=self.dataset.samples[index].name)
+        return dict(zip(("image", "mask"), plain, strict=True), name=self.dataset.samples[key.index].name)
 
 
 def _collate(samples: list[dict[str, Any] | DataError]) -> dict[str, Any] | SeglabError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,8 +13,10 @@ import torch
 
 from seglab.config import LossConfig, unknown
 from seglab.datasets.base import SegmentationDataset
+from seglab.datasets.locations import cache_root
 from seglab.errors import ConfigError
 from seglab.labels import CITYSCAPES, IGNORE_INDEX
+from seglab.runs import write_bytes
 
 # HRNet's weights of the 19 Cityscapes classes, in train-id order; their mean is 1.
 # Reference: HRNet/HRNet-Semantic-Segmentation, lib/datasets/cityscapes.py.
@@ -33,14 +37,12 @@ class ClassFrequencies:
     Args:
         pixels: int64 (K,), pixels of each class.
         images: int64 (K,), pictures in which each class occurs.
-        image_pixels: int64 (K,), all pixels of these pictures, ignored ones included.
         ignored: Pixels that are neither trained nor scored.
         num_images: Pictures.
     """
 
     pixels: np.ndarray
     images: np.ndarray
-    image_pixels: np.ndarray
     ignored: int
     num_images: int
 
@@ -51,14 +53,39 @@ class ClassFrequencies:
 
 
 def class_frequencies(dataset: SegmentationDataset) -> ClassFrequencies:
-    """Counts the classes of a split; only masks are read.
+    """Counts the classes of a split.
 
     Raises:
         DataError: If a mask cannot be read.
     """
+    return sum_up(picture_counts(dataset), dataset.labels.num_classes)
+
+
+def picture_counts(dataset: SegmentationDataset) -> np.ndarray:
+    """Pixels of every train id in each mask of a split.
+
+    All masks are read the first time; the counts are then kept in the cache folder under the split's digest.
+
+    Returns:
+        int64 (pictures, 256).
+
+    Raises:
+        DataError: If a mask cannot be read.
+    """
+    path = cache_root() / "counts" / f"{dataset.digest()}.npy"
+    # What is missing or damaged is counted anew, as it was the first time.
+    with contextlib.suppress(OSError, EOFError, ValueError):
+        if (known := np.load(path)).shape == (len(dataset), 256):
+            return known
     with ThreadPoolExecutor() as pool:
-        counts = pool.map(lambda index: count_ids(dataset.read_mask(index)), range(len(dataset)))
-        return sum_up(counts, dataset.labels.num_classes)
+        counted = pool.map(lambda index: count_ids(dataset.read_mask(index)), range(len(dataset)))
+        counts = np.stack(list(counted))
+    with contextlib.suppress(OSError):  # without a writable cache folder it is counted each time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        np.save(content, counts)
+        write_bytes(path, content.getbuffer())
+    return counts
 
 
 # Weight of each class from counts in which every class occurs, and log_offset, before normalisation.
@@ -66,7 +93,7 @@ _FORMULAS: dict[str, Callable[[ClassFrequencies, float], np.ndarray]] = {
     "inverse": lambda counts, _: 1 / counts.share,
     "sqrt_inverse": lambda counts, _: 1 / np.sqrt(counts.share),
     "log_inverse": lambda counts, offset: 1 / np.log(offset + counts.share),
-    "median_frequency": lambda counts, _: _over_median(counts.pixels / counts.image_pixels),
+    "median_frequency": lambda counts, _: _over_median(counts.share / counts.images),
     "effective_number": lambda counts, _: (1 - _BETA) / (1 - _BETA**counts.images),
 }
 
@@ -109,9 +136,9 @@ def frequency_weights(method: str, frequencies: ClassFrequencies, log_offset: fl
     Args:
         method: With f a class's share of all pixels, `inverse` is 1/f, `sqrt_inverse` 1/sqrt(f) and
             `log_inverse` 1/ln(log_offset + f), which is bounded. `median_frequency` is median(g)/g, g its
-            share of the pixels of those pictures that hold it. `effective_number` is
-            (1 - beta)/(1 - beta^n) with beta = 0.999 and n the pictures that hold it: neighbouring pixels are
-            nearly copies of each other, and what counts are samples that differ.
+            share of the pixels of those pictures that hold it, which are taken to be of one size.
+            `effective_number` is (1 - beta)/(1 - beta^n) with beta = 0.999 and n the pictures that hold it:
+            neighbouring pixels are nearly copies of each other, and what counts are samples that differ.
         frequencies: Counts over the training split.
         log_offset: c of `log_inverse`, above 1.
 
@@ -123,8 +150,7 @@ def frequency_weights(method: str, frequencies: ClassFrequencies, log_offset: fl
         al. 2019, arXiv 1901.05555, section 4, for `effective_number`.
     """
     present = frequencies.pixels > 0
-    per_class = ("pixels", "images", "image_pixels")
-    counts = replace(frequencies, **{name: getattr(frequencies, name)[present] for name in per_class})
+    counts = replace(frequencies, pixels=frequencies.pixels[present], images=frequencies.images[present])
     weights = np.zeros(len(present))
     weights[present] = _FORMULAS[method](counts, log_offset)
     return (weights / weights[present].mean()).astype(np.float32)
@@ -141,12 +167,9 @@ def count_ids(mask: np.ndarray) -> np.ndarray:
 
 def sum_up(counts: Iterable[np.ndarray], num_classes: int) -> ClassFrequencies:
     """Adds the `count_ids` of several masks."""
-    pixels, images, image_pixels = (np.zeros(256, np.int64) for _ in range(3))
-    num_images = 0
+    pixels, images, num_images = np.zeros(256, np.int64), np.zeros(256, np.int64), 0
     for count in counts:
         pixels += count
         images += count > 0
-        image_pixels += (count > 0) * count.sum()
         num_images += 1
-    per_class = (values[:num_classes] for values in (pixels, images, image_pixels))
-    return ClassFrequencies(*per_class, ignored=int(pixels[IGNORE_INDEX]), num_images=num_images)
+    return ClassFrequencies(pixels[:num_classes], images[:num_classes], int(pixels[IGNORE_INDEX]), num_images)

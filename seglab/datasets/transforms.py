@@ -39,7 +39,11 @@ class JointAugment:
         self.padding = [round(255 * channel) for channel in mean]
 
     def __call__(
-        self, image: tv_tensors.Image, mask: tv_tensors.Mask, rng: np.random.Generator
+        self,
+        image: tv_tensors.Image,
+        mask: tv_tensors.Mask,
+        rng: np.random.Generator,
+        shown: int | None = None,
     ) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
         """Draws one change and applies it.
 
@@ -47,6 +51,8 @@ class JointAugment:
             image: uint8 (3, H, W).
             mask: uint8 (H, W) of train ids and the ignore index.
             rng: The only source of randomness.
+            shown: Train id that must occur in the mask: one of its pixels is drawn, and the crop's place from
+                those that show it. (Where the picture shrinks, not every pixel of the source is sampled.)
 
         Returns:
             Image and mask of the same kinds, at the crop's size.
@@ -58,9 +64,10 @@ class JointAugment:
         _check_kinds(image, mask)
         height, width = self.input_size or mask.shape
         crop_height, crop_width = self.augment.crop or (height, width)
+        row, column = (None, None) if shown is None else _pixel_of(mask, shown, rng)
         factor = rng.uniform(*self.augment.scale)
-        top, rows, out_rows, above = _place(mask.shape[0], height * factor, crop_height, rng)
-        left, columns, out_columns, before = _place(mask.shape[1], width * factor, crop_width, rng)
+        top, rows, out_rows, above = _place(mask.shape[0], height * factor, crop_height, rng, row)
+        left, columns, out_columns, before = _place(mask.shape[1], width * factor, crop_width, rng, column)
 
         image = F.crop(image, top, left, rows, columns)
         mask = F.crop(mask, top, left, rows, columns)
@@ -88,13 +95,22 @@ class JointAugment:
         return image
 
 
-def _place(size: int, scaled: float, crop: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+def _pixel_of(mask: tv_tensors.Mask, train_id: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Row and column of a pixel of a class, drawn uniformly."""
+    pixels = np.flatnonzero(mask.numpy() == train_id)
+    return divmod(int(rng.choice(pixels)), mask.shape[1])
+
+
+def _place(
+    size: int, scaled: float, crop: int, rng: np.random.Generator, pixel: int | None = None
+) -> tuple[int, int, int, int]:
     """Places a crop along one axis.
 
     Args:
         size: Source pixels.
         scaled: Pixels of the scaled picture.
         crop: Pixels of the crop.
+        pixel: Source pixel that the crop must show, if any.
 
     Returns:
         Start and length of the part of the source that the crop shows; its length in the crop; and where in
@@ -103,7 +119,10 @@ def _place(size: int, scaled: float, crop: int, rng: np.random.Generator) -> tup
     scaled = max(1, round(scaled))
     shown = min(scaled, crop)
     length = max(1, round(shown * size / scaled))
-    return int(rng.integers(size - length + 1)), length, shown, int(rng.integers(crop - shown + 1))
+    first, last = 0, size - length
+    if pixel is not None:
+        first, last = max(first, pixel - length + 1), min(last, pixel)
+    return int(rng.integers(first, last + 1)), length, shown, int(rng.integers(crop - shown + 1))
 
 
 def _resize_mask(mask: tv_tensors.Mask, rows: int, columns: int) -> tv_tensors.Mask:

@@ -1,37 +1,81 @@
-"""Finished runs at work: scores of a split, predictions of picture files."""
+"""Finished runs scored on a split, in one way or another; each evaluation is recorded once.
+
+The plain evaluation belongs to the run, and its files lie in the run folder. Every other has a folder of its
+own with the same files: `<run>/evaluations/<split>-<tag>/`, the tag saying how the network was asked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
+import torch
 
-from seglab import metrics, render, runs
+from seglab import metrics, runs
+from seglab.config import Experiment
 from seglab.datasets import SegmentationDataset, create_dataset
 from seglab.datasets.loading import evaluation_samples
-from seglab.datasets.reading import read_image
-from seglab.errors import RunError
-from seglab.evaluation.confusion import count_confusion
-from seglab.evaluation.inference import Predictor, load_predictor
+from seglab.evaluation.confusion import count_images
+from seglab.evaluation.inference import PLAIN, InferenceConfig, Predictor, load_predictor
 from seglab.labels import LabelSpace
+from seglab.metrics.intervals import bootstrap
 
 
-def evaluate_run(
-    folder: Path | str, split: str | None = None, device: str = "auto"
-) -> tuple[np.ndarray, LabelSpace]:
-    """Scores the selected weights of a run.
-
-    A finished run gets the confusion matrix of a split that it has none of; one that is there is not touched.
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
 
     Args:
-        folder: Run folder with its checkpoints.
+        images: The confusion matrix of each picture.
+        labels: What the classes are.
+        split: On which split.
+        inference: How the network was asked.
+        folder: Where the record is, or would be.
+        summary: Scores, time and provenance, as in `summary.json` of an evaluation that is not plain.
+    """
+
+    images: runs.ImageCounts
+    labels: LabelSpace
+    split: str
+    inference: InferenceConfig
+    folder: Path
+    summary: dict[str, Any]
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """int64 (K,K) over the split, rows true."""
+        return self.images.confusions.sum(0)
+
+    @property
+    def differs_from_record(self) -> bool:
+        """Whether the record holds other counts: another machine or number format rounds otherwise."""
+        if self.split not in runs.splits(self.folder):
+            return False
+        recorded, _ = runs.read_confusion(self.folder, self.split)
+        return not np.array_equal(recorded, self.confusion)
+
+
+def evaluate(
+    folder: Path | str,
+    split: str | None = None,
+    device: str = "auto",
+    inference: InferenceConfig = PLAIN,
+    on_batch: Callable[[int], None] = lambda pictures: None,
+) -> Evaluation:
+    """Scores the selected weights of a run, and records the scores unless that was done before.
+
+    What is recorded is never touched. A run that has not ended gets no record.
+
+    Args:
+        folder: Run folder with its weights.
         split: Split of the run's data set; None takes its `data.eval_split`.
         device: `auto`, `cpu` or `cuda`.
-
-    Returns:
-        The confusion matrix, int64 (K,K) with true classes as rows, and what the classes are.
+        inference: How the network is asked.
+        on_batch: Told the number of pictures done, after each batch.
 
     Raises:
         RunError, CheckpointError, ConfigError, DataError: If the run, its weights, the split or its pictures
@@ -40,18 +84,94 @@ def evaluate_run(
     experiment = runs.read_experiment(folder)
     split = split or experiment.data.eval_split
     dataset = create_dataset(experiment.data.name, split, experiment.data.root)
-    predictor = load_predictor(folder, device)
-    confusion = count_confusion(
+    predictor = load_predictor(folder, device, inference)
+    # Views of several sizes take memory for all scores at once, so they go picture by picture.
+    batch_size = 4 if inference == PLAIN else 1
+    started = time.perf_counter()
+    counts = count_images(
         predictor.model,
         evaluation_samples(dataset),
         predictor.labels.num_classes,
         predictor.execution,
         experiment.data,
+        inference,
+        batch_size,
+        on_batch,
     )
-    confusion = confusion.cpu().numpy()
-    if (Path(folder) / "summary.json").is_file() and split not in runs.splits(folder):
-        runs.write_confusion(Path(folder), split, confusion, predictor.labels.classes)
-    return confusion, predictor.labels
+    seconds = time.perf_counter() - started
+    images = runs.ImageCounts(tuple(dataset.names), counts)
+    found = Evaluation(
+        images,
+        predictor.labels,
+        split,
+        inference,
+        record_folder(folder, split, inference),
+        _summary(experiment, dataset, predictor, images, seconds),
+    )
+    if (Path(folder) / "summary.json").is_file():
+        _record(found)
+    return found
+
+
+def evaluate_run(
+    folder: Path | str, split: str | None = None, device: str = "auto"
+) -> tuple[np.ndarray, LabelSpace]:
+    """The plain `evaluate`: its confusion matrix, int64 (K,K), and what the classes are."""
+    found = evaluate(folder, split, device)
+    return found.confusion, found.labels
+
+
+def record_folder(folder: Path | str, split: str, inference: InferenceConfig = PLAIN) -> Path:
+    """Where an evaluation of a run is recorded."""
+    folder = Path(folder)
+    return folder if inference == PLAIN else folder / "evaluations" / f"{split}-{inference.tag}"
+
+
+def _record(found: Evaluation) -> None:
+    """Writes what is not there yet, so that the files of a folder always belong together."""
+    if found.differs_from_record:
+        return
+    found.folder.mkdir(parents=True, exist_ok=True)
+    if found.split not in runs.splits(found.folder):
+        runs.write_confusion(found.folder, found.split, found.confusion, found.labels.classes)
+    if not (found.folder / f"images_{found.split}.npz").exists():
+        runs.write_images(found.folder, found.split, found.images)
+    if not (found.folder / "summary.json").exists():
+        runs.write_summary(found.folder, found.summary)
+
+
+def _summary(
+    experiment: Experiment,
+    dataset: SegmentationDataset,
+    predictor: Predictor,
+    images: runs.ImageCounts,
+    seconds: float,
+) -> dict[str, Any]:
+    confusion = images.confusions.sum(0)
+    interval = bootstrap(images.confusions, metrics.mean_iou)
+    execution = predictor.execution
+    cuda = execution.device.type == "cuda"
+    return {
+        "inference": asdict(predictor.inference),
+        "scores": {
+            dataset.split: {
+                "mean_iou": interval.value,
+                "mean_iou_interval": [interval.low, interval.high],
+                "classes": metrics.scored_classes(confusion),
+                "pixel_accuracy": metrics.pixel_accuracy(confusion),
+            }
+        },
+        "time": {"seconds": round(seconds, 1), "images_per_second": round(len(images.names) / seconds, 3)},
+        "provenance": runs.provenance(
+            experiment,
+            code_revision=runs.code_revision(),
+            data_digests={dataset.split: dataset.digest()},
+            device=torch.cuda.get_device_name(execution.device) if cuda else "cpu",
+            precision=execution.precision,
+            memory_format=execution.memory_format,
+            threads=torch.get_num_threads(),
+        ),
+    }
 
 
 def picture_scores(predictor: Predictor, dataset: SegmentationDataset) -> np.ndarray:
@@ -81,52 +201,40 @@ def class_table(confusion: np.ndarray, labels: LabelSpace) -> str:
     shares = confusion.sum(1) / max(1, confusion.sum())
     scores = (metrics.iou(confusion), metrics.class_accuracy(confusion), shares)
     for name, *values in zip(labels.classes, *scores, strict=True):
-        lines.append(f"{name:16} " + " ".join(map(_percent, values)))
+        lines.append(f"{name:16} " + " ".join(map(percent, values)))
     counted = f"mean of {metrics.scored_classes(confusion)}"
-    lines.append(f"{counted:16} {_percent(metrics.mean_iou(confusion))}")
+    lines.append(f"{counted:16} {percent(metrics.mean_iou(confusion))}")
     return "\n".join(lines)
 
 
-def _percent(value: float) -> str:
+def interval_table(images: runs.ImageCounts, labels: LabelSpace) -> str:
+    """The scores of each class, of their mean and of all pixels, with 95 % confidence intervals, as text."""
+    confusions = images.confusions
+    confusion = confusions.sum(0)
+    scores = bootstrap(confusions, metrics.iou)
+    shares = confusion.sum(1) / max(1, confusion.sum())
+    columns = (scores.value, scores.low, scores.high, metrics.dice(confusion))
+    columns += (metrics.class_accuracy(confusion), shares)
+    lines = [f"{'class':20} {'IoU':>7} {'95 % interval':>17} {'Dice':>7} {'recall':>7} {'share':>7}"]
+    for name, value, low, high, *rest in zip(labels.classes, *columns, strict=True):
+        lines.append(f"{name:20} {percent(value)} [{percent(low)}, {percent(high)}] {_row(rest)}")
+    joined, _ = metrics.category_confusion(confusions, labels.categories)
+    totals = {
+        f"mean of {metrics.scored_classes(confusion)} classes": (confusions, metrics.mean_iou),
+        f"mean of {metrics.scored_classes(joined.sum(0))} categories": (joined, metrics.mean_iou),
+        "weighted by share": (confusions, metrics.frequency_weighted_iou),
+        "pixel accuracy": (confusions, metrics.pixel_accuracy),
+    }
+    for name, (matrices, score) in totals.items():
+        total = bootstrap(matrices, score)
+        lines.append(f"{name:20} {percent(total.value)} [{percent(total.low)}, {percent(total.high)}]")
+    return "\n".join(lines)
+
+
+def _row(values: list[float]) -> str:
+    return " ".join(map(percent, values))
+
+
+def percent(value: float) -> str:
+    """A share in seven characters; a dash where there is none."""
     return "      -" if np.isnan(value) else f"{100 * value:6.2f}%"
-
-
-def predict_files(
-    folder: Path | str, pictures: Iterable[Path], out: Path, device: str = "auto"
-) -> Iterator[Path]:
-    """Predicts picture files and writes the masks in colours and as overlays.
-
-    All pictures are found to exist before the first is predicted, and no file is overwritten.
-
-    Args:
-        folder: Run folder with its checkpoints.
-        pictures: RGB picture files.
-        out: Folder for `<name>_mask.png` and `<name>_overlay.png`; made where it is missing.
-        device: `auto`, `cpu` or `cuda`.
-
-    Yields:
-        The path of each file once it is written.
-
-    Raises:
-        DataError: If a picture cannot be read.
-        RunError: If an output file exists, or two pictures would have the same one.
-    """
-    targets: dict[Path, tuple[Path, Path]] = {}
-    for picture in pictures:
-        files = (out / f"{picture.stem}_mask.png", out / f"{picture.stem}_overlay.png")
-        if files in targets.values():
-            raise RunError(f"{picture}: another picture of the same name is given; predict it by itself")
-        for path in files:
-            if path.exists():
-                raise RunError(f"{path}: exists already and is not overwritten; allowed is another --out")
-        read_image(picture)
-        targets[picture] = files
-    predictor = load_predictor(folder, device)
-    out.mkdir(parents=True, exist_ok=True)
-    for picture, files in targets.items():
-        image = read_image(picture)
-        mask = predictor(image)
-        colors = render.colorize(mask, predictor.labels), render.overlay(image, mask, predictor.labels)
-        for path, pixels in zip(files, colors, strict=True):
-            Image.fromarray(pixels).save(path)
-            yield path

@@ -177,6 +177,9 @@ class Learner:
         for before, buffer in zip(kept, self.model.buffers(), strict=True):
             buffer.copy_(before)
         self._to_be_recorded = False
+        # The recording had a stream of its own, which autograd remarks on at the next backward pass.
+        if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
+            torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
 
     def _clip(self) -> Tensor:
         """The norm of the gradient, which is then limited where the experiment says so."""

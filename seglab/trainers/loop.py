@@ -28,7 +28,7 @@ from seglab.datasets.cache import cached
 from seglab.datasets.loading import TrainingBatches, evaluation_samples
 from seglab.datasets.statistics import class_weights
 from seglab.errors import CheckpointError, ConfigError, DataError, DivergedError
-from seglab.evaluation.confusion import count_confusion
+from seglab.evaluation.confusion import count_images
 from seglab.evaluation.execution import Execution, choose_execution
 from seglab.evaluation.inference import Predictor
 from seglab.models import create_model
@@ -198,7 +198,9 @@ class Training:
         done, eval_split = progress.epoch + 1, self.experiment.data.eval_split
         due = done % training.evaluate_every == 0 or done == self.timetable.epochs
         try:
-            progress.confusion = self._evaluate(learner, eval_split, stop) if due else None
+            progress.confusion = (
+                self._evaluate(learner, eval_split, stop).confusions.sum(0) if due else None
+            )
         except _Stopped:
             raise self._interrupted(saver, stop) from None
         progress.epoch += 1
@@ -223,24 +225,28 @@ class Training:
         if progress.best is not None:
             selected = progress.best["epoch"]
             learner.evaluated.load_state_dict(progress.best["weights"])
+        dtype = getattr(torch, self.experiment.training.weights)
+        learner.evaluated.to(dtype).to(torch.float32)  # scored as it is kept
         try:
-            confusions = {
+            counts = {
                 split: self._evaluate(learner, split, stop) for split in self.experiment.data.report_splits
             }
         except _Stopped:
             raise self._interrupted(None, stop) from None
+        confusions = {split: images.confusions.sum(0) for split, images in counts.items()}
         size = self.train_set.read_mask(0).shape
         summary = record.summary(self.experiment, progress, selected, confusions, size)
         summary["provenance"] = saver.provenance
         if self.processes.is_main:
-            checkpoints.save_weights(self.folder, learner.evaluated)
-            for split, confusion in confusions.items():
-                runs.write_confusion(self.folder, split, confusion, self.labels.classes)
+            checkpoints.save_weights(self.folder, learner.evaluated, dtype)
+            for split, images in counts.items():
+                runs.write_confusion(self.folder, split, confusions[split], self.labels.classes)
+                runs.write_images(self.folder, split, images)
             runs.write_summary(self.folder, summary)
         return summary
 
-    def _evaluate(self, learner: Learner, split: str, stop: StopRequest) -> np.ndarray:
-        """The confusion matrix over a split, each picture counted once by one of the processes."""
+    def _evaluate(self, learner: Learner, split: str, stop: StopRequest) -> runs.ImageCounts:
+        """The confusion matrices of a split's pictures, each counted once by one of the processes."""
         dataset, processes = self.sets[split], self.processes
 
         def samples() -> Iterator[tuple]:
@@ -249,10 +255,13 @@ class Training:
                     raise _Stopped
                 yield sample
 
-        confusion = count_confusion(
+        own = count_images(
             learner.scored, samples(), self.labels.num_classes, learner.execution, self.experiment.data
         )
-        return processes.sum(confusion).cpu().numpy()
+        counts = np.empty((len(dataset), *own.shape[1:]), np.int64)
+        for rank, part in enumerate(processes.gather(own)):
+            counts[rank :: processes.world_size] = part
+        return runs.ImageCounts(tuple(dataset.names), counts)
 
     # ------------------------------------------------------------------------------ parts of a training
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -37,6 +38,14 @@ class Processes:
         if self.world_size > 1:
             dist.all_reduce(tensor)
         return tensor
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all processes, in the order of their ranks."""
+        if self.world_size == 1:
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
 
     def wrap(self, model: nn.Module, some_unused: bool = False) -> nn.Module:
         """The network as the training step calls it: gradients are averaged over the processes.

@@ -190,3 +190,83 @@ def test_evaluation_names_a_damaged_picture_when_its_turn_comes(train):
     assert [next(samples)[0] for _ in range(6)] == list(range(6))
     with pytest.raises(DataError, match=r"train_06\.png: damaged"):
         next(samples)
+
+
+# ------------------------------------------------------------------------------------- class-uniform crops
+
+
+@pytest.fixture
+def uneven(tmp_path) -> SegmentationDataset:
+    """Ten pictures of class 0, void at the edge; a bit of class 5 in one, and of 8 in it and another."""
+    for i in range(10):
+        image, _ = random_pair(i, (128, 160))
+        mask = np.zeros((128, 160), np.uint8)
+        mask[:2] = 11  # void
+        mask[100:102, 10:12] = {3: 5}.get(i, 0)
+        mask[10:12, 140:142] = {3: 8, 7: 8}.get(i, 0)
+        write_png(tmp_path / "uneven" / "train" / f"{i}.png", image)
+        write_png(tmp_path / "uneven" / "trainannot" / f"{i}.png", mask)
+    return create_dataset("camvid", "train", tmp_path / "uneven")
+
+
+def uniform(dataset, share, workers=0, batch_size=5, **options) -> TrainingBatches:
+    data = DataConfig(name="camvid", workers=workers, class_uniform=share)
+    augment = AugmentConfig(scale=(1.0, 2.0), crop=(32, 32))
+    return TrainingBatches(dataset, data, augment, batch_size, seed=1, **options)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_classes_are_drawn_alike_and_then_their_pictures(uneven, share):
+    epochs = 80
+    batches = [batch for epoch in range(epochs) for batch in uniform(uneven, share).epoch(epoch)]
+    names = [name for batch in batches for name in batch["name"]]
+    # Class 0 is in all ten pictures, 5 in the fourth, 8 in the fourth and the eighth.
+    chosen = {"3": (1 / 10 + 1 + 1 / 2) / 3, "7": (1 / 10 + 1 / 2) / 3}
+    for name in map(str, range(10)):
+        expected = (1 - share) / 10 + share * chosen.get(name, 1 / 30)
+        deviation = (expected * (1 - expected) / len(names)) ** 0.5
+        assert abs(names.count(name) / len(names) - expected) < 3.5 * deviation
+    crops = [mask for batch in batches for mask in batch["mask"]]
+    rare = sum(bool((mask == 5).any()) for mask in crops) / len(crops)
+    assert rare == pytest.approx(share / 3, abs=0.05)  # hardly ever by chance
+
+
+def test_every_crop_shows_the_class_that_it_was_drawn_for(uneven):
+    # Two pictures that hold class 5 or 8 and are void elsewhere: a crop that missed them would be all void.
+    for i, class_id in ((3, 5), (7, 8)):
+        mask = np.full((128, 160), 11, np.uint8)
+        mask[15 * i, 20 * i] = class_id
+        write_png(uneven.samples[i].mask, mask)
+    pair = [uneven.samples[3], uneven.samples[7]]
+    dataset = SegmentationDataset(uneven.name, uneven.split, uneven.labels, pair, uneven.root)
+    batches = [batch for epoch in range(40) for batch in uniform(dataset, 1.0, batch_size=2).epoch(epoch)]
+    for batch in batches:
+        for name, mask in zip(batch["name"], batch["mask"], strict=True):
+            assert set(mask.unique().tolist()) == {{"3": 5, "7": 8}[name], 255}
+
+
+def test_a_picture_that_comes_twice_in_an_epoch_is_cut_twice(uneven):
+    (batch,) = uniform(uneven, 1.0, batch_size=10).epoch(0)
+    fourth = [image for name, image in zip(batch["name"], batch["image"], strict=True) if name == "3"]
+    assert len(fourth) >= 3
+    assert all(not torch.equal(fourth[0], other) for other in fourth[1:])
+
+
+def test_class_uniform_batches_depend_on_seed_and_epoch_alone(uneven):
+    whole = list(uniform(uneven, 0.7, batch_size=2).epoch(4))
+    assert_equal(uniform(uneven, 0.7, batch_size=2).epoch(4, start=3), whole[3:])
+    for workers in (1, 2):
+        assert_equal(uniform(uneven, 0.7, workers, batch_size=2).epoch(4), whole)
+    for rank in (0, 1):
+        shares = uniform(uneven, 0.7, batch_size=2, rank=rank, world_size=2).epoch(4)
+        for batch, expected in zip(shares, whole, strict=True):
+            assert batch["name"] == expected["name"][rank::2]
+            assert torch.equal(batch["mask"], expected["mask"][rank::2])
+    assert [b["name"] for b in uniform(uneven, 0.7, batch_size=2).epoch(5)] != [b["name"] for b in whole]
+
+
+def test_pictures_that_are_not_replaced_stay_what_they_are(uneven):
+    """The order and the changes of the rest are those of an epoch without class-uniform crops."""
+    plain, mixed = (list(uniform(uneven, share, batch_size=1).epoch(0)) for share in (0.0, 0.4))
+    same = [torch.equal(a["image"], b["image"]) for a, b in zip(plain, mixed, strict=True)]
+    assert 0 < sum(same) < 10

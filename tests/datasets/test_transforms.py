@@ -51,6 +51,43 @@ def test_a_crop_without_scaling_cuts_one_window_out_of_both():
     assert len(places) > 40
 
 
+@pytest.mark.parametrize("scale", [(1.0, 1.0), (1.0, 3.0)])
+def test_a_crop_can_be_made_to_show_a_class(scale):
+    rng = np.random.default_rng(0)
+    cut = JointAugment(AugmentConfig(scale=scale, crop=(32, 40)))
+    for seed in range(100):
+        mask = np.zeros((150, 200), np.uint8)
+        mask[rng.integers(150), rng.integers(200)] = 7
+        _, new = cut(*tensors(np.dstack([mask] * 3), mask), np.random.default_rng(seed), shown=7)
+        assert new.shape == (32, 40) and (new == 7).any()
+
+
+def test_the_class_lies_anywhere_in_the_crop_and_each_of_its_pixels_is_taken():
+    rows, columns = np.mgrid[0:150, 0:200].astype(np.uint8)
+    mask = np.zeros((150, 200), np.uint8)
+    pixels = [(75, 100), (0, 199), (149, 0)]
+    mask[tuple(zip(*pixels, strict=True))] = 7
+    cut = JointAugment(AugmentConfig(crop=(32, 40), flip=0.0))
+    places = {pixel: [] for pixel in pixels}
+    for seed in range(1500):
+        image, new = cut(
+            *tensors(np.dstack([rows, columns, mask]), mask), np.random.default_rng(seed), shown=7
+        )
+        ((y, x),) = np.argwhere(new.numpy() == 7).tolist()
+        places[int(image[0, y, x]), int(image[1, y, x])].append((y, x))
+    assert {y for y, _ in places[75, 100]} == set(range(32))
+    assert {x for _, x in places[75, 100]} == set(range(40))
+    # In a corner of the picture there is only one place for it.
+    assert set(places[0, 199]) == {(0, 39)} and set(places[149, 0]) == {(31, 0)}
+    assert all(400 < len(found) < 600 for found in places.values())
+
+
+def test_a_whole_picture_shows_its_classes_anyway():
+    image, mask = random_tensors()
+    plain = AugmentConfig(flip=0.0)
+    assert torch.equal(JointAugment(plain)(image, mask, np.random.default_rng(0), shown=3)[1], mask)
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_mask_that_equals_its_image_still_does_after_any_change(axis):
     """The mask holds its own row (or column) number, and so does the image's red channel.

@@ -62,6 +62,50 @@ def test_prediction_has_the_size_of_the_picture_whatever_the_input_size():
 def test_strange_ids_are_seen():
     counter = ConfusionCounter(4, torch.device("cpu"))
     mask = torch.tensor([[[0, 255], [4, 200]]], dtype=torch.uint8)
-    counter.add(torch.zeros(1, 2, 2, dtype=torch.int64), mask)
-    with pytest.raises(DataError, match=r"2 mask pixels hold ids outside 0\.\.3"):
-        counter.confusion()
+    counter.add(torch.zeros(1, 2, 2, dtype=torch.int64), torch.zeros_like(mask), ["good"])
+    counter.add(torch.zeros(1, 2, 2, dtype=torch.int64), mask, ["bad"])
+    with pytest.raises(DataError, match=r"^bad: 2 mask pixels hold ids outside 0\.\.3"):
+        counter.images()
+
+
+def test_one_matrix_per_picture_with_a_row_of_what_was_said_of_void():
+    counter = ConfusionCounter(2, torch.device("cpu"))
+    masks = torch.tensor([[[0, 1, 255]], [[1, 1, 255]]], dtype=torch.uint8)
+    counter.add(torch.tensor([[[0, 0, 1]], [[1, 1, 0]]]), masks, ["a", "b"])
+    np.testing.assert_array_equal(
+        counter.images(), [[[1, 0], [1, 0], [0, 1]], [[0, 0], [0, 2], [1, 0]]]
+    )
+
+
+class Broken(Brightness):
+    """Answers NaN for one pixel of a black picture."""
+
+    def forward(self, image):
+        logits = super().forward(image).clone()
+        logits[:, 1, 3, 5] += torch.where(image.amax((1, 2, 3)) == 0, torch.nan, 0.0)
+        return logits
+
+
+def test_nan_is_no_prediction():
+    black = torch.zeros(3, 32, 32, dtype=torch.uint8)
+    mask = torch.zeros(32, 32, dtype=torch.uint8)
+    pictures = [(0, "white", black + 255, mask), (1, "black", black, mask)]
+    with pytest.raises(DataError, match=r"^black: 1 predictions .* NaN"):
+        count_confusion(Broken(), pictures, 4, CPU, PLAIN)
+
+
+def test_a_network_with_more_classes_is_noticed():
+    bright = [(0, "bright", torch.full((3, 32, 32), 255, dtype=torch.uint8), torch.zeros(32, 32).byte())]
+    with pytest.raises(DataError, match=r"1024 predictions are none of the 3 classes.*number of classes"):
+        count_confusion(Brightness(), bright, 3, CPU, PLAIN)
+
+
+def test_prediction_and_mask_of_different_sizes_are_refused():
+    (sample,) = samples([(32, 40)])
+    with pytest.raises(DataError, match=r"p0: prediction \(1, 32, 40\) and mask \(1, 40, 32\)"):
+        count_confusion(Brightness(), [(*sample[:3], sample[3].T)], 4, CPU, PLAIN)
+
+
+def test_an_empty_split_has_no_score():
+    with pytest.raises(DataError, match="the split is empty"):
+        count_confusion(Brightness(), [], 4, CPU, PLAIN)

@@ -206,8 +206,8 @@ def test_evaluation_can_be_rarer_than_epochs(tiny, change, tmp_path):
 
 def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, change, tmp_path):
     # The first step makes the weights so large that no later loss is a number.
-    experiment = change(change(tiny, "training", max_bad_steps=3), "optimizer", lr=1e30)
-    with pytest.raises(DivergedError, match=r"3 steps in a row, the last loss nan at step 4, in epoch 2"):
+    experiment = change(change(tiny, "training", max_bad_steps=3, batch_size=1), "optimizer", lr=1e30)
+    with pytest.raises(DivergedError, match=r"3 steps in a row, the last loss nan at step 4, in epoch 1"):
         train(experiment, tmp_path / "run")
     state, _ = checkpoints.load_newest(tmp_path / "run" / "checkpoints")
     assert state["steps"] == 1 and all(w.isfinite().all() for w in state["weights"].values())

@@ -1,0 +1,137 @@
+"""The study's comparison: every network under one training, and approach 3 with one thing changed at a time.
+
+What a network reaches depends on its training as much as on its architecture, and the originals' numbers mix
+the two. Here all share one recipe and one budget, so that what differs is the network; `seglab.recipes` has
+each one's own.
+
+The protocol, fixed before the first run:
+
+    data       CamVid, 11 classes: the 367 training pictures, and no others, also not for choosing anything
+    input      180 x 240, scored at the masks' own 360 x 480
+    training   60 epochs of batches of 16, Adam, poly, weights averaged over the steps; the average after the
+               last epoch is the result, so nothing is selected
+    choice     the learning rate alone, out of four, for all networks together: by the mean of five networks
+               on a training drive that was held out (`tuning`)
+    scores     test, whole and in its two parts (an unseen drive, and the rest of a training drive); val is a
+               burst out of a training drive and is only drawn as a curve
+    seeds      three for each network, one for the largest and for each ablation
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from seglab.config import (
+    AugmentConfig,
+    DataConfig,
+    Experiment,
+    LossConfig,
+    ModelConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainingConfig,
+)
+
+STUDY = "camvid"
+SEEDS = (0, 1, 2)
+LEARNING_RATE = 2e-3
+LEARNING_RATES = (5e-4, 1e-3, 2e-3, 4e-3)
+
+# Run name -> network and its options.
+NETWORKS: dict[str, ModelConfig] = {
+    "minihrnet_a1": ModelConfig("minihrnet_a1"),
+    "minihrnet_a2": ModelConfig("minihrnet_a2"),
+    "minihrnet_a3": ModelConfig("minihrnet_a3"),
+    "hrnetv2_w18_small_v1": ModelConfig("hrnetv2_w18_small_v1"),
+    "hrnetv2_w18_small_v2": ModelConfig("hrnetv2_w18_small_v2"),
+    "hrnetv2_w18": ModelConfig("hrnetv2_w18"),
+    "erfnet": ModelConfig("erfnet", {"aux_head": False}),
+    "segsmall": ModelConfig("segsmall"),
+    "miniunet": ModelConfig("miniunet"),
+    "miniunet_lite0": ModelConfig("miniunet", {"encoder": "efficientnet_lite0"}),
+    "miniunet_lite0_pretrained": ModelConfig(
+        "miniunet", {"encoder": "efficientnet_lite0", "pretrained": True}
+    ),
+}
+LARGEST = {"hrnetv2_w48": ModelConfig("hrnetv2_w48")}
+
+# Run name -> what is another than in `minihrnet_a3`.
+_ABLATIONS: dict[str, dict[str, object]] = {
+    "a3_norm_batch": {"model": ModelConfig("minihrnet_a3", {"norm": "batch"})},
+    "a3_norm_group": {"model": ModelConfig("minihrnet_a3", {"norm": "group"})},
+    "a3_block_basic": {"model": ModelConfig("minihrnet_a3", {"block": "basic"})},
+    "a3_repetitions_0": {"model": ModelConfig("minihrnet_a3", {"repetitions": 0})},
+    "a3_repetitions_2": {"model": ModelConfig("minihrnet_a3", {"repetitions": 2})},
+    "a3_streams_3": {"model": ModelConfig("minihrnet_a3", {"widths": [48, 60, 72]})},
+    "a3_weights_log": {"loss": LossConfig(class_weights="log_inverse")},
+    "a3_weights_sqrt": {"loss": LossConfig(class_weights="sqrt_inverse")},
+    "a3_weights_inverse": {"loss": LossConfig(class_weights="inverse")},
+    "a3_no_augmentation": {"augment": AugmentConfig(flip=0.0)},
+}
+
+
+def protocol(name: str, model: ModelConfig, seed: int = 0) -> Experiment:
+    """One network under the common training."""
+    return Experiment(
+        STUDY,
+        name,
+        "laptop",
+        seed,
+        data=DataConfig(
+            "camvid",
+            input_size=(180, 240),
+            report_splits=("test", "test_seq05vd", "test_0001tp", "val"),
+        ),
+        augment=AugmentConfig(scale=(0.75, 1.5), flip=0.5, brightness=0.3, contrast=0.3, saturation=0.3),
+        model=model,
+        optimizer=OptimizerConfig("adam", lr=LEARNING_RATE, weight_decay=1e-4),
+        schedule=ScheduleConfig("poly", power=0.9, warmup_steps=50),
+        training=TrainingConfig(
+            epochs=60,
+            batch_size=16,
+            clip_norm=1.0,
+            ema_decay=0.99,
+            evaluate_every=10,
+            # One number format for all, so that a run repeats on another machine of the same kind, and the
+            # kept weights give the recorded scores.
+            precision="bf16",
+            memory_format="channels_last",
+            weights="float16",
+            deterministic=True,
+        ),
+    )
+
+
+def networks() -> list[Experiment]:
+    """Every network, all seeds of one after the other; the largest last."""
+    runs = [protocol(name, model, seed) for seed in SEEDS for name, model in NETWORKS.items()]
+    return [*runs, *(protocol(name, model) for name, model in LARGEST.items())]
+
+
+def ablations() -> list[Experiment]:
+    """Approach 3 with one thing changed at a time."""
+    base = protocol("minihrnet_a3", NETWORKS["minihrnet_a3"])
+    return [replace(base, name=name, **change) for name, change in _ABLATIONS.items()]
+
+
+def tuning() -> list[Experiment]:
+    """What the learning rate is chosen by: five networks on the training drives but one, scored on that."""
+    chosen = ("minihrnet_a3", "hrnetv2_w18_small_v1", "erfnet", "segsmall", "miniunet")
+    return [
+        replace(
+            base := protocol(f"{name}_lr{rate:g}", NETWORKS[name]),
+            study="camvid_tuning",
+            data=replace(
+                base.data, train_split="devtrain", eval_split="devval", report_splits=("devval",)
+            ),
+            optimizer=replace(base.optimizer, lr=rate),
+            training=replace(base.training, evaluate_every=60),
+        )
+        for rate in LEARNING_RATES
+        for name in chosen
+    ]
+
+
+def whole() -> list[Experiment]:
+    """All runs of the study, those that the others are compared with first."""
+    return [*networks(), *ablations()]

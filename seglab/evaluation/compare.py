@@ -1,0 +1,98 @@
+"""Runs compared class by class on the same pictures, from their records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from seglab import metrics, runs
+from seglab.errors import DataError, RunError
+from seglab.metrics.intervals import Interval, bootstrap, paired_bootstrap
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a run does better or worse than another on the same pictures.
+
+    Args:
+        classes: K names.
+        first: IoU of each class of the one run, with its interval.
+        first_mean: Its mean IoU.
+        iou: Difference of each class's IoU, second minus first.
+        mean_iou: Difference of the mean IoU.
+        pixel_accuracy: Difference of the pixel accuracy.
+    """
+
+    classes: tuple[str, ...]
+    first: Interval
+    first_mean: Interval
+    iou: Interval
+    mean_iou: Interval
+    pixel_accuracy: Interval
+
+
+def compare(first: Path | str, second: Path | str, split: str) -> Comparison:
+    """Compares two runs, or evaluations of runs, on a split.
+
+    Args:
+        first: Run folder, or folder of an evaluation.
+        second: Likewise.
+        split: A split that both were scored on.
+
+    Raises:
+        RunError: If one has no scores of single pictures, or they are of other classes, pictures or masks.
+    """
+    (one, classes), (two, other_classes) = (_read(folder, split) for folder in (first, second))
+    if classes != other_classes:
+        raise RunError(f"{second}: its classes are not those of {first}; only equal ones can be compared")
+    if one.names != two.names:
+        raise RunError(f"{second}: its pictures of {split!r} are not those of {first}")
+    pair = one.confusions, two.confusions
+    try:
+        return Comparison(
+            classes,
+            bootstrap(pair[0], metrics.iou),
+            bootstrap(pair[0], metrics.mean_iou),
+            paired_bootstrap(*pair, metrics.iou),
+            paired_bootstrap(*pair, metrics.mean_iou),
+            paired_bootstrap(*pair, metrics.pixel_accuracy),
+        )
+    except DataError as error:
+        raise RunError(f"{first}, {second}: {error}") from None
+
+
+def _read(folder: Path | str, split: str) -> tuple[runs.ImageCounts, tuple[str, ...]]:
+    images = runs.read_images(folder, split)
+    return images, runs.read_confusion(folder, split)[1]
+
+
+def comparison_table(folders: Sequence[Path | str], split: str) -> str:
+    """The first run's IoU in per cent, and the differences of the others from it in points, as text.
+
+    A star marks a difference whose 95 % confidence interval leaves out 0. Among many classes one in twenty
+    does so by chance.
+    """
+    found = [compare(folders[0], other, split) for other in folders[1:]]
+    lines = [f"[{number}] {folder}" for number, folder in enumerate(folders)]
+    header = f"{'class':16} {'[0] IoU %':>9}"
+    lines.append(header + "".join(f"   {f'[{n}] - [0], 95 % interval':<26}" for n in range(1, len(folders))))
+    base = found[0].first
+    rows = [(name, base.value[k], [(c.iou, k) for c in found]) for k, name in enumerate(found[0].classes)]
+    for name, value, differences in rows:
+        cells = (_difference(d.value[k], d.low[k], d.high[k]) for d, k in differences)
+        lines.append(f"{name:16} {_points(value, 9)}" + "".join(cells))
+    cells = (_difference(c.mean_iou.value, c.mean_iou.low, c.mean_iou.high) for c in found)
+    lines.append(f"{'mean':16} {_points(found[0].first_mean.value, 9)}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def _difference(value: float, low: float, high: float) -> str:
+    star = "*" if low > 0 or high < 0 else " "
+    return f"   {_points(value, 6, '+')}{star} [{_points(low, 6, '+')}, {_points(high, 6, '+')}]  "
+
+
+def _points(share: float, width: int, sign: str = "") -> str:
+    return "-".rjust(width) if np.isnan(share) else f"{100 * share:{sign}{width}.2f}"
