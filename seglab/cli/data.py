@@ -101,13 +101,22 @@ def _convert(names: tuple[str, ...], root: Path | None, out: Path | None) -> Non
 
 def _statistics(names: tuple[str, ...], root: Path | None, out: Path | None) -> None:
     from seglab.datasets import create_dataset, dataset_info
-    from seglab.datasets.class_statistics import committed, frequency_table, known_or_counted
+    from seglab.datasets.class_statistics import (
+        committed,
+        frequency_table,
+        known_or_counted,
+        weight_ratios,
+    )
 
     for name in names:
         info, path = dataset_info(name), committed(dataset_info(name).name)
         splits = [create_dataset(name, split, root) for split in info.splits]
         labelled = [dataset for dataset in splits if dataset.labelled]
-        print(frequency_table(info.labels.classes, known_or_counted(path, labelled, _say)))
+        counted = known_or_counted(path, labelled, _say)
+        print(frequency_table(info.labels.classes, counted))
+        ratios = weight_ratios(counted[labelled[0].split].frequencies)
+        print(f"largest class weight over smallest, from {labelled[0].split}:")
+        print("\n".join(f"{method:16}{ratio:12.2f}" for method, ratio in ratios.items()))
         print(path)
 
 
