@@ -310,7 +310,7 @@ def whole_or_none(path: Path) -> bool:
 
 
 def test_f14_a_connection_that_breaks_leaves_a_whole_file_or_none(faults, server, tmp_path):
-    number, survived = faults.count(8, 50), 0
+    number, survived = faults.count(8, 54), 0
     offsets = np.linspace(0, len(CONTENT) - 1, number).astype(int).tolist()
     finished = 0
     for i, offset in enumerate(offsets):
