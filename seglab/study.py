@@ -49,11 +49,11 @@ def run_study() -> None:
 def train_missing(experiments: Iterable[Experiment], at_once: int = 1) -> None:
     """Trains what is not there yet, each in a process of its own; what was stopped goes on.
 
-    One that fails does not keep the others from running; its log is in its folder's place below `runs/logs`.
+    One that fails does not keep the others from running; the logs are below `runs/logs`.
 
     Args:
         experiments: What to run, in this order.
-        at_once: Trainings side by side. On a processor one is best; a GPU has room for several small networks.
+        at_once: Trainings side by side. On a processor one is best; a GPU has room for several small ones.
 
     Raises:
         RunError: If a folder holds another experiment, before anything is run; or, at the end, naming those

@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from seglab.config import unknown
-from seglab.datasets import camvid, cityscapes, own, soccer_scenes, street_scenes
+from seglab.datasets import camvid, cityscapes, own, soccer, soccer_scenes, street_scenes
 from seglab.datasets.base import Sample, SegmentationDataset
 from seglab.errors import ConfigError, DataError
 from seglab.labels import CAMVID11, CITYSCAPES, SOCCER4, LabelSpace
@@ -71,6 +71,8 @@ _DATASETS = {
     for info in (
         DatasetInfo("street_scenes", tuple(street_scenes.COUNTS), CITYSCAPES, _street_scenes),
         DatasetInfo("soccer_scenes", soccer_scenes.SPLITS, SOCCER4, _soccer_scenes),
+        DatasetInfo("soccer", soccer.SPLITS, SOCCER4, soccer.open_split),
+        DatasetInfo("hulks_nao", soccer.HULKS_SPLITS, soccer.HULKS4, soccer.open_hulks),
         DatasetInfo("cityscapes", cityscapes.SPLITS, CITYSCAPES, cityscapes.open_split),
         DatasetInfo("camvid", camvid.SPLITS, CAMVID11, camvid.open_split),
     )

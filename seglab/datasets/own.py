@@ -180,7 +180,8 @@ def open_split(path: Path | str, split: str, root: Path | str | None = None) -> 
         samples = _pairs(data, images, masks)
         by_name = {sample.name: sample for sample in samples}
         if data.split_by == "shares":
-            names = _drawn(data, path.with_suffix(".splits.json"), list(by_name))[split]
+            shares = {split: float(share) for split, share in data.splits.items()}
+            names = drawn_once(path.with_suffix(".splits.json"), list(by_name), shares, data.seed)[split]
         else:
             names = _listed(root / data.splits[split], by_name, data.image_suffix)
         samples = [by_name[name] for name in names]
@@ -230,15 +231,27 @@ def _listed(path: Path, known: dict[str, Sample], suffix: str) -> list[str]:
     return list(names)
 
 
-def _drawn(data: OwnData, path: Path, names: list[str]) -> dict[str, list[str]]:
-    """The stored splits, drawn now if there are none yet."""
-    shares = {split: float(share) for split, share in data.splits.items()}
+def drawn_once(path: Path, names: list[str], shares: dict[str, float], seed: int) -> dict[str, list[str]]:
+    """The splits that are stored in a file; drawn and stored now if there are none yet.
+
+    Args:
+        path: The file.
+        names: The names of all pictures.
+        shares: Of each split, adding up to 1.
+        seed: Seed of the draw.
+
+    Returns:
+        Sorted names by split.
+
+    Raises:
+        DataError: If what is stored was drawn otherwise or from other pictures, or these are too few.
+    """
     if path.exists():
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             splits = stored["splits"]
             same_pictures = sorted(name for part in splits.values() for name in part) == sorted(names)
-            same_draw = (stored["shares"], stored["seed"]) == (shares, data.seed)
+            same_draw = (stored["shares"], stored["seed"]) == (shares, seed)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise DataError(f"{path}: damaged; delete it to draw the splits again") from None
         if not (same_pictures and same_draw):
@@ -248,10 +261,10 @@ def _drawn(data: OwnData, path: Path, names: list[str]) -> dict[str, list[str]]:
                 "old ones: delete the file if you want one"
             )
         return splits
-    splits = draw_splits(names, shares, data.seed)
+    splits = draw_splits(names, shares, seed)
     if empty := [split for split, part in splits.items() if not part]:
         raise DataError(f"{path}: {len(names)} pictures are too few: nothing is left for {empty[0]}")
-    record = {"seed": data.seed, "shares": shares, "splits": splits}
+    record = {"seed": seed, "shares": shares, "splits": splits}
     write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     return splits
 

@@ -28,7 +28,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seglab.errors import ConfigError
-from seglab.models.base import Reference, SegmentationModel, check_count, check_counts, upsample
+from seglab.models.base import (
+    Reference,
+    SegmentationModel,
+    Upsample,
+    check_count,
+    check_counts,
+    upsample,
+)
 
 STEM_WIDTH = 64
 EXPANSION = 4  # of a bottleneck: its output is four times as wide as its 3x3 convolution
@@ -94,7 +101,7 @@ class Fusion(nn.Module):
             return nn.Identity()
         if source > target:
             up = _conv_bn(c_in, c_out, 1, relu=False)
-            up.append(nn.Upsample(scale_factor=2 ** (source - target), mode="bilinear", align_corners=False))
+            up.append(Upsample(2 ** (source - target)))
             return up
         halvings = target - source
         return nn.Sequential(

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from seglab.models.base import (
     Reference,
     SegmentationModel,
+    Upsample,
     check_choice,
     check_count,
     check_counts,
@@ -179,7 +180,7 @@ def _down(norm: Norm, c_in: int, c_out: int) -> ConvNorm:
 def _up(norm: Norm, c_in: int, c_out: int) -> ConvNorm:
     """Doubles the resolution; the upsampling keeps the corners in place, as released."""
     step = ConvNorm(norm, c_in, c_out, 1, bias=True)
-    step.append(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True))
+    step.append(Upsample(2, align_corners=True))
     return step
 
 

@@ -26,6 +26,13 @@ def real_camvid() -> Path:
     return Path(_DATA) / "CamVid"
 
 
+@pytest.fixture
+def real_hulks() -> Path:
+    if _DATA is None or not (Path(_DATA) / "hulks_nao").is_dir():
+        pytest.skip("needs hulks_nao in the folder that SEGLAB_DATA names")
+    return Path(_DATA) / "hulks_nao"
+
+
 def write_png(path: Path, pixels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)

@@ -66,7 +66,7 @@ def _streak(rng: Generator, radius: float) -> np.ndarray:
     """Pixels (dx, dy) that the ball moves to either side while the picture is exposed; mostly none."""
     if rng.random() < 0.75:
         return np.zeros(2)
-    angle, length = rng.normal(0, 0.4), radius * rng.uniform(0.2, 0.8)
+    angle, length = rng.normal(0, 0.4), radius * rng.uniform(0.15, 0.6)
     return length * np.array([np.cos(angle), np.sin(angle)])
 
 
@@ -74,8 +74,8 @@ def _smeared(rgb: np.ndarray, alpha: np.ndarray, streak: np.ndarray) -> tuple[np
     """A ball in motion: the mean over its way; the mask takes the pixels that it covers half of the time."""
     if not streak.any():
         return rgb, alpha
-    steps = np.linspace(-1, 1, 9)[:, None] * streak
-    shifts = np.round(steps).astype(int)
+    count = int(np.clip(np.hypot(*streak), 9, 41))
+    shifts = np.round(np.linspace(-1, 1, count)[:, None] * streak).astype(int)
     covers = [np.roll(alpha, (dy, dx), (0, 1)) for dx, dy in shifts]
     colours = [np.roll(rgb * alpha[..., None], (dy, dx), (0, 1)) for dx, dy in shifts]
     cover, colour = np.mean(covers, axis=0), np.mean(colours, axis=0)

@@ -61,6 +61,11 @@ class Camera:
         height, width = self.size
         return seen[..., :2] * (self.focal_px / seen[..., 2:]) + np.array([width / 2, height / 2])
 
+    def holds(self, pixel: np.ndarray) -> bool:
+        """Whether a pixel (column, row) lies in the picture."""
+        height, width = self.size
+        return bool(0 <= pixel[0] < width and 0 <= pixel[1] < height)
+
     def rays(self) -> list[np.ndarray]:
         """Where the middle of each pixel looks: x, y and z, each (H, W) float32, per metre of depth."""
         height, width = self.size
@@ -79,6 +84,8 @@ class Camera:
     def clip(self, polygon: np.ndarray) -> np.ndarray:
         """The part of a polygon (N, 3) that lies at least `NEAR_M` ahead (Sutherland-Hodgman)."""
         kept, depths = [], self.depth(polygon)
+        if depths.min() >= NEAR_M:
+            return polygon
         for start, end, near, far in zip(
             polygon, np.roll(polygon, -1, axis=0), depths, np.roll(depths, -1), strict=True
         ):

@@ -105,10 +105,17 @@ class Canvas:
 
 def vote(labels: np.ndarray) -> np.ndarray:
     """The class (H, W) that most samples of a pixel have; among equals ball, line, background, field win."""
-    height, width = (length // SUPERSAMPLING for length in labels.shape)
-    samples = labels.reshape(height, SUPERSAMPLING, width, SUPERSAMPLING)
-    votes = np.stack([(samples == label).sum(axis=(1, 3), dtype=np.uint8) for label in _RANK])
+    votes = np.stack([count(labels == label) for label in _RANK])
     return np.array(_RANK, np.uint8)[votes.argmax(axis=0)]
+
+
+def count(samples: np.ndarray) -> np.ndarray:
+    """How many of the samples of each pixel (H, W) are true, uint8."""
+    total = np.zeros([length // SUPERSAMPLING for length in samples.shape], np.uint8)
+    for row in range(SUPERSAMPLING):
+        for column in range(SUPERSAMPLING):
+            total += samples[row::SUPERSAMPLING, column::SUPERSAMPLING]
+    return total
 
 
 def _fill(colour) -> tuple[int, ...]:

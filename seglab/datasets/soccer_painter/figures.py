@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -22,7 +22,6 @@ class Body:
         heading: Where it looks, in radians from x towards y.
         scale: By how much its measures are enlarged.
         lean: How far it is tipped forward, in radians; pi / 2 lies on its face.
-        rods: What was collected.
     """
 
     x: float
@@ -30,12 +29,12 @@ class Body:
     heading: float
     scale: float
     lean: float
-    rods: list[Rod]
+    _rods: list[Rod] = field(default_factory=list)
 
     def at(self, forward: float, left: float, up: float) -> np.ndarray:
         """World coordinates (3,)."""
         sin, cos = math.sin(self.lean), math.cos(self.lean)
-        ahead, height = forward * cos + up * sin, up * cos - forward * sin + 0.07 * abs(sin)
+        ahead, height = forward * cos + up * sin, up * cos - forward * sin
         sin, cos = math.sin(self.heading), math.cos(self.heading)
         return np.array(
             [
@@ -48,9 +47,16 @@ class Body:
     def rod(self, start: Sequence[float], end: Sequence[float], start_m: float, end_m: float, colour) -> None:
         """Adds a rod between two points (forward, left, up), with a radius at each."""
         scale = self.scale
-        self.rods.append(
+        self._rods.append(
             Rod(self.at(*start), self.at(*end), start_m * scale, end_m * scale, np.array(colour, float))
         )
+
+
+    def on_the_ground(self) -> list[Rod]:
+        """All rods, raised or lowered so that the lowest one touches the ground."""
+        low = min(min(rod.start[2] - rod.start_m, rod.end[2] - rod.end_m) for rod in self._rods)
+        up = np.array([0.0, 0.0, -low])
+        return [replace(rod, start=rod.start + up, end=rod.end + up) for rod in self._rods]
 
 
 # Build -> colours of shell and joints, thickness of the limbs, size of the head.
@@ -68,7 +74,7 @@ def robot(
     shell, joint, thick, head = _BUILDS[build]
     shell, joint = np.array(shell) * rng.uniform(0.9, 1.05), np.array(joint, float)
     lean = rng.choice([0.0, 1.5, -1.5], p=[0.94, 0.03, 0.03]) + rng.normal(0, 0.05)
-    body = Body(x, y, heading, height_m / 0.58, lean, [])
+    body = Body(x, y, heading, height_m / 0.58, lean)
     stride, bend = rng.uniform(-0.05, 0.05), rng.uniform(0.01, 0.05)
     for side, ahead in ((0.052, stride), (-0.052, -stride)):
         lift = max(ahead, 0) * rng.uniform(0, 0.6)
@@ -95,7 +101,7 @@ def robot(
     eyes = (70, 140, 240) if rng.random() < 0.4 else (40, 42, 46)
     for side in (-0.026, 0.026):
         body.rod((0.055 * head, side * head, 0.52), (0.057 * head, side * head, 0.52), 0.014, 0.014, eyes)
-    return body.rods
+    return body.on_the_ground()
 
 
 _CLOTHES = (
@@ -108,7 +114,7 @@ _SHOES = ((22, 22, 24), (230, 230, 228), (110, 84, 60), (180, 40, 40), (50, 60, 
 
 def person(rng: Generator, x: float, y: float, heading: float) -> list[Rod]:
     """Somebody who stands or walks; seen from a robot, mostly legs."""
-    body = Body(x, y, heading, rng.uniform(0.92, 1.08), rng.normal(0, 0.03), [])
+    body = Body(x, y, heading, rng.uniform(0.92, 1.08), rng.normal(0, 0.03))
     shirt, trousers = np.array(_CLOTHES)[rng.integers(len(_CLOTHES), size=2)] * rng.uniform(0.8, 1.15, (2, 1))
     skin, shoe = np.array(_SKIN[rng.integers(len(_SKIN))]), np.array(_SHOES[rng.integers(len(_SHOES))])
     shin = skin if rng.random() < 0.3 else trousers
@@ -130,15 +136,15 @@ def person(rng: Generator, x: float, y: float, heading: float) -> list[Rod]:
     body.rod((0.02, 0, 1.46), (0.02, 0, 1.52), 0.05, 0.05, skin)
     body.rod((0.03, 0, 1.58), (0.03, 0, 1.66), 0.085, 0.09, skin)
     body.rod((-0.01, 0, 1.66), (-0.01, 0, 1.69), 0.092, 0.09, np.array([40, 30, 24]) * rng.uniform(0.5, 3.5))
-    return body.rods
+    return body.on_the_ground()
 
 
 def own_body(rng: Generator, build: str, height_m: float, x: float, y: float, heading: float) -> list[Rod]:
     """What the camera's own robot sees of itself when it looks down: feet, knees and hands."""
     shell, joint, thick, _ = _BUILDS[build]
-    body = Body(x, y, heading, height_m / 0.58, 0.0, [])
+    body = Body(x, y, heading, height_m / 0.58, 0.0)
     for side in (0.052, -0.052):
         ahead = rng.uniform(0.0, 0.05)
         body.rod((ahead - 0.04, side, 0.024), (ahead + 0.07, side, 0.022), 0.036, 0.034, shell)
         body.rod((ahead, side, 0.05), (ahead + 0.01, side, 0.13), 0.034 * thick, 0.04 * thick, joint)
-    return body.rods
+    return body.on_the_ground()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ class Pitch:
         for x0, x1, y0, y1 in self._bars():
             on |= (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
         return on
+
+    def spot_on_a_line(self, rng: Generator) -> tuple[float, float]:
+        """A random point on a line or a mark of the pitch."""
+        turn, signs = rng.uniform(0, 2 * np.pi), rng.choice([-1, 1], 2)
+        bars = self._bars()
+        number = rng.integers(len(bars) + 2)
+        if number >= len(bars):
+            return float(self.circle * np.cos(turn)), float(self.circle * np.sin(turn))
+        x0, x1, y0, y1 = bars[number]
+        return float(signs[0] * rng.uniform(x0, x1)), float(signs[1] * rng.uniform(y0, y1))
 
     def is_turf(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Whether points on the ground lie on the carpet."""

@@ -60,10 +60,16 @@ def render_scene(
 def aim(rng: Generator, venue: Venue, height_m: float, size: tuple[int, int]) -> Camera:
     """A camera at the height of a robot's head, which looks down at the pitch, mostly."""
     pitch = venue.pitch
-    x = rng.uniform(-0.5, 0.5) * (pitch.length + 0.4)
+    x = rng.uniform(-0.5, 0.5) * (pitch.length - 0.2)
     y = rng.uniform(-0.5, 0.5) * (pitch.width + 0.4)
     target = rng.uniform(-0.5, 0.5, 2) * (pitch.length, pitch.width)
-    yaw = np.arctan2(target[1] - y, target[0] - x) + rng.normal(0, 0.3)
+    if rng.random() < 0.75:  # something to see is near
+        target = pitch.spot_on_a_line(rng)
+        away, turn = rng.uniform(0.6, 2.6) * height_m / 0.55, rng.uniform(0, 2 * np.pi)
+        x, y = target[0] + away * np.cos(turn), target[1] + away * np.sin(turn)
+        x = np.clip(x, -0.5 * pitch.length + 0.1, 0.5 * pitch.length - 0.1)  # never behind a net
+        y = np.clip(y, -0.5 * pitch.width - 0.5, 0.5 * pitch.width + 0.5)
+    yaw = np.arctan2(target[1] - y, target[0] - x) + rng.normal(0, 0.25)
     manner = rng.choice(["ahead", "down", "up"], p=[0.77, 0.18, 0.05])
     degrees = {"ahead": rng.normal(25, 10), "down": rng.uniform(35, 75), "up": rng.uniform(-40, -8)}[manner]
     roll = rng.normal(0, 4 if rng.random() < 0.9 else 18)
@@ -137,7 +143,7 @@ def _gather(rng: Generator, venue: Venue, cast: _Cast) -> None:
             x, y = _in_view(rng, cast, 1.2, 4.0)
         if np.hypot(x - camera.position[0], y - camera.position[1]) > 0.8:
             cast.add(figures.person(rng, x, y, rng.uniform(0, 2 * np.pi)))
-    if rng.random() < 0.8:
+    if rng.random() < 0.7:
         _ball(rng, venue, cast)
 
 
@@ -155,14 +161,16 @@ def _goals(rng: Generator, venue: Venue, cast: _Cast) -> None:
 
 
 def _ball(rng: Generator, venue: Venue, cast: _Cast) -> None:
+    """Puts a ball where the camera sees it, if a few tries find such a place."""
     design = venue.balls[rng.integers(len(venue.balls))]
-    x, y = _in_view(rng, cast, 0.25, 2.5) if rng.random() < 0.8 else rng.uniform(-3, 3, 2)
-    centre = np.array([x, y, venue.ball_m])
-    if np.hypot(x - cast.camera.position[0], y - cast.camera.position[1]) < 0.2:
+    for _ in range(8):
+        centre = np.array([*_in_view(rng, cast, 0.25, 3.0), venue.ball_m])
+        if cast.camera.depth(centre) > 0 and cast.camera.holds(cast.camera.project(centre)):
+            break
+    else:
         return
     light = cast.light_at(centre)
-    spot = np.array([x, y, venue.ball_m])
-    cast.rods.append(Rod(spot, spot, venue.ball_m, venue.ball_m, np.zeros(3)))  # for its shadow
+    cast.rods.append(Rod(centre, centre, venue.ball_m, venue.ball_m, np.zeros(3)))  # for its shadow
     cast.put(centre, lambda canvas: balls.ball(canvas, rng, design, centre, venue.ball_m, light))
 
 

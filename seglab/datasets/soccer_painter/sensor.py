@@ -17,7 +17,7 @@ def developed(rng: Generator, image: np.ndarray, venue: Venue) -> np.ndarray:
     height, width = image.shape[:2]
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     corners = (1 - rng.uniform(0, 0.25) * (x**2 + y**2) / 2).astype(np.float32)
-    gains = np.array(venue.gains) * np.exp(rng.normal(0, 0.05, 3)) * np.exp(rng.normal(0.05, 0.3))
+    gains = np.array(venue.gains) * np.exp(rng.normal(0, 0.05, 3)) * np.exp(rng.normal(0, 0.2))
     value = np.asarray(picture, np.float32) * (corners[..., None] * gains.astype(np.float32) / 255)
     grey = value.mean(axis=-1, keepdims=True)
     value = grey + (value - grey) * np.float32(rng.uniform(0.7, 1.45))
