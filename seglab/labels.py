@@ -78,6 +78,8 @@ class LabelSpace:
         Raises:
             DataError: If an id outside the table occurs.
         """
+        if file_ids.dtype != np.uint8:  # -1 would be taken for the last entry of the table
+            raise DataError(f"{path}: ids of type {file_ids.dtype}; allowed is uint8")
         mask = self._lut[file_ids]
         if (mask == _UNKNOWN).any():
             unknown = np.unique(file_ids[mask == _UNKNOWN])

@@ -322,6 +322,38 @@ def load(root: Path | str = "results") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def check_same_protocol(first: Path | str, second: Path | str, split: str) -> None:
+    """Refuses two runs whose scores on a split do not answer the same question.
+
+    Who trains on `trainval` instead of `train` has seen more, and so has who was given other pictures under
+    the same name: the difference of the scores would not be that of the networks.
+
+    Args:
+        first: Run folder, or folder of an evaluation in one.
+        second: Likewise.
+        split: The split that both were scored on.
+
+    Raises:
+        RunError: If data set, training split or the pictures of either split are not the same.
+    """
+    one, two = _protocol(first, split), _protocol(second, split)
+    for what in (key for key in one if key in two):
+        if one[what] != two[what]:
+            raise RunError(
+                f"{second}: its {what} is {two[what]}, that of {first} is {one[what]}; only scores of one "
+                "protocol can be compared"
+            )
+
+
+def _protocol(folder: Path | str, split: str) -> dict[str, str]:
+    folder = Path(folder)
+    run = folder if (folder / "config.yaml").exists() else folder.parents[1]
+    data = read_experiment(run).data
+    known = read_summary(run)["provenance"]["data_digests"]
+    digests = {f"digest of {one}": known[one] for one in (data.train_split, split) if one in known}
+    return {"data set": data.name, "training split": data.train_split} | digests
+
+
 def over_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Mean and spread of a score over the runs that differ in their seed alone.
 

@@ -46,7 +46,7 @@ def trained(request, scenes, tmp_path_factory):
 def test_help_names_every_verb(run):
     code, out, _ = run("--help")
     assert code == 0
-    verbs = "train evaluate compare predict models import data figures study lab test"
+    verbs = "train evaluate compare predict models import data submit figures study lab test"
     for verb in verbs.split():
         assert verb in out
         code, text, _ = run(verb, "--help")
@@ -135,19 +135,23 @@ def test_recipes_and_data_are_listed(run, monkeypatch):
 
 def test_data_check_gives_a_verdict_and_an_exit_code(run, monkeypatch, tmp_path):
     rng = np.random.default_rng(0)
-    for split in ("train", "val", "test"):
-        for folder, pixels in (
-            (split, rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)),
-            (f"{split}annot", rng.integers(0, 12, (40, 50), dtype=np.uint8)),
-        ):
-            (tmp_path / "CamVid" / folder).mkdir(parents=True)
-            Image.fromarray(pixels).save(tmp_path / "CamVid" / folder / "a.png")
+    drives = {"train": ("0001TP_1", "0006R0_1"), "val": ("0016E5_1",), "test": ("0001TP_2", "Seq05VD_1")}
+    for split, names in drives.items():
+        for name in names:
+            for folder, pixels in (
+                (split, rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)),
+                (f"{split}annot", rng.integers(0, 12, (40, 50), dtype=np.uint8)),
+            ):
+                (tmp_path / "CamVid" / folder).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(tmp_path / "CamVid" / folder / f"{name}.png")
     monkeypatch.setenv("SEGLAB_DATA", str(tmp_path))
     code, out, _ = run("data", "check", "camvid")
-    assert code == 0 and "camvid test: 1 pairs, 0 problems" in out
-    (tmp_path / "CamVid" / "valannot" / "a.png").write_bytes(b"no picture")
-    code, out, err = run("data", "check", "camvid")
-    assert code == 6 and "valannot" in out and "1 problems" in err
+    assert code == 0 and "camvid test: 2 pairs, 0 problems" in out
+    (tmp_path / "CamVid" / "valannot" / "0016E5_1.png").write_bytes(b"no picture")
+    code, out, err = run("data", "check", "camvid", "--out", tmp_path / "report.json")
+    assert code == 6 and "valannot" in out and "1 errors" in err
+    record = json.loads((tmp_path / "report.json").read_text())
+    assert [f["kind"] for f in record["findings"]] == ["pair", "recording"]
 
 
 @pytest.mark.parametrize(

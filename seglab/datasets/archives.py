@@ -7,9 +7,12 @@ appear by one rename when everything has gone well; an archive that holds anythi
 
 from __future__ import annotations
 
+import glob
+import shutil
 import stat
 import tarfile
 import tempfile
+import time
 import unicodedata
 import zipfile
 import zlib
@@ -25,6 +28,7 @@ MAX_BYTES = 64 * 2**30  # leftImg8bit_trainvaltest.zip of Cityscapes has 11 GiB,
 MAX_RATIO = 200  # unpacked to packed bytes of the whole archive; pictures do not shrink
 
 _BLOCK = 1 << 20
+_ABANDONED_S = 24 * 3600  # an unfinished folder this old belongs to a process that was killed
 # Files of these names are devices on Windows, whatever their ending.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(10))}
 _Entry = tuple[str, int, Callable[[], IO[bytes]]]
@@ -59,8 +63,12 @@ def unpack(
     if target.exists():
         raise DataError(f"{target}: exists already; delete it, or choose another folder")
     target.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{target.name}-unfinished-"
+    for abandoned in target.parent.glob(f"{glob.escape(prefix)}*"):
+        if time.time() - abandoned.stat().st_mtime > _ABANDONED_S:
+            shutil.rmtree(abandoned, ignore_errors=True)
     # Hidden, and on the same disk, so that the rename is one step.
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-unfinished-", dir=target.parent) as temporary:
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as temporary:
         folder = Path(temporary, "content")
         folder.mkdir()
         try:
@@ -81,17 +89,16 @@ def unpack(
 
 def _write(archive: Path, entries: Iterator[_Entry], folder: Path, only: str, limit: int) -> None:
     written = 0
-    spelled: dict[str, str] = {}
+    seen: dict[str, tuple[str, bool]] = {}  # as a careless file system sees it: spelling, whether a file
     for name, size, opener in entries:
         parts = _plain_parts(archive, name)
         for depth in range(1, len(parts) + 1):
             path = "/".join(parts[:depth])
             folded = unicodedata.normalize("NFC", path).casefold()
             is_file = depth == len(parts) and not name.endswith("/")
-            if spelled.setdefault(folded, path) != path or (is_file and f"{folded}/" in spelled):
-                raise DataError(f"{archive}: {name!r} and {spelled[folded]!r} are one file on some systems")
-            if is_file:
-                spelled[f"{folded}/"] = path
+            if folded in seen and (is_file or seen[folded] != (path, False)):
+                raise DataError(f"{archive}: {name!r} and {seen[folded][0]!r} are one file on some systems")
+            seen[folded] = path, is_file
         if name.endswith("/") or not name.startswith(only):
             continue
         if written + size > limit:  # what the header says; what comes is counted below

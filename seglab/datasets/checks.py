@@ -196,7 +196,7 @@ def check(dataset: SegmentationDataset) -> CheckReport:
     }
     counts = [look.counts for look in looks.values() if look.counts is not None]
     frequencies = sum_up(counts, dataset.labels.num_classes)
-    absent = dataset.labelled & (frequencies.pixels == 0)
+    absent = (frequencies.pixels == 0) & bool(counts)
     missing = tuple(name for name, gone in zip(dataset.labels.classes, absent, strict=True) if gone)
     sizes: dict[tuple[int, int], int] = defaultdict(int)
     for look in looks.values():

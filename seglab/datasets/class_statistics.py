@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 
+from seglab.config import LossConfig
 from seglab.datasets.base import SegmentationDataset, num_cores
-from seglab.datasets.statistics import ClassFrequencies, count_ids, sum_up
+from seglab.datasets.statistics import ClassFrequencies, count_ids, frequency_weights, sum_up
 from seglab.errors import DataError
 from seglab.runs import workspace, write_text
 
@@ -171,17 +173,31 @@ def known_or_counted(
 
 
 def frequency_table(classes: Iterable[str], splits: dict[str, ClassStatistics]) -> str:
-    """For people: of each class its share of the labelled pixels and of the pictures, split by split."""
-    lines = [f"{'':16}" + "".join(f"{split:>22}" for split in splits)]
-    lines.append(f"{'class':16}" + f"{'pixels':>12}{'pictures':>10}" * len(splits))
-    for k, name in enumerate(classes):
-        cells = ""
-        for one in splits.values():
-            f = one.frequencies
-            share = f.pixels[k] / max(1, f.pixels.sum())
-            cells += f"{share:12.3%}{f.images[k] / max(1, f.num_images):10.1%}"
-        lines.append(f"{name:16}{cells}")
+    """For people: of each class its share of the labelled pixels and of the pictures, four splits a block."""
+    names, lines = list(splits), []
+    for block in (names[start : start + 4] for start in range(0, len(names), 4)):
+        lines.append(f"{'':16}" + "".join(f"{split:>22}" for split in block))
+        lines.append(f"{'class':16}" + f"{'pixels':>12}{'pictures':>10}" * len(block))
+        for k, name in enumerate(classes):
+            cells = ""
+            for f in (splits[split].frequencies for split in block):
+                share = f.pixels[k] / max(1, f.pixels.sum())
+                cells += f"{share:12.3%}{f.images[k] / max(1, f.num_images):10.1%}"
+            lines.append(f"{name:16}{cells}")
     return "\n".join(lines)
+
+
+def weight_ratios(frequencies: ClassFrequencies) -> dict[str, float]:
+    """How far each formula of `frequency_weights` parts the classes: largest over smallest weight.
+
+    Only classes that occur count; the order is that of `LossConfig.class_weights`.
+    """
+    ratios = {}
+    for method in get_args(get_type_hints(LossConfig)["class_weights"]):
+        if method not in ("none", "hrnet"):  # these do not depend on the data
+            weights = frequency_weights(method, frequencies)
+            ratios[method] = float(weights.max() / weights[weights > 0].min())
+    return ratios
 
 
 def _readable_json(value: object, depth: int = 0) -> str:

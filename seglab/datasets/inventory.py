@@ -1,12 +1,14 @@
-"""What data is on this machine: a list of the sets, and making the embedded ones."""
+"""What data is on this machine: a list of the sets, making the embedded ones, comparing files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from tqdm import tqdm
 
-from seglab.datasets import PAINTED, create_dataset, dataset_info, list_datasets
+from seglab.datasets import PAINTED, camvid, create_dataset, dataset_info, list_datasets, own
+from seglab.datasets.manifest import check_manifest
 from seglab.errors import ConfigError, DataError
 
 
@@ -49,3 +51,27 @@ def make(names: Iterable[str]) -> str:
             allowed = f"allowed are the embedded sets, {', '.join(PAINTED)}"
             raise ConfigError(f"seglab data make: got {name!r}; {allowed}")
     return "\n".join(str(PAINTED[name].make(PAINTED[name].default_root(), progress=tqdm)) for name in names)
+
+
+def verify(name: str, root: Path | str | None = None) -> list[str]:
+    """Compares every file of a data set with what was published, or noted, of it.
+
+    Args:
+        name: `camvid`, whose checksums are known; or the path of your own data's YAML file, for which
+            `sha256sum FILES > <name>.sha256` beside it has noted them.
+        root: As for `create_dataset`.
+
+    Returns:
+        A sentence for everything that differs; empty if all is well.
+
+    Raises:
+        ConfigError: If nothing is known to compare the data set with.
+        DataError: If the data set or the checksums are missing.
+    """
+    if name == "camvid":
+        return camvid.verify(root)
+    if name.lower().endswith(own.ENDINGS):
+        path = Path(name).expanduser()
+        return check_manifest(path.with_suffix(".sha256"), path.parent if root is None else Path(root))
+    known = "camvid, or the YAML file of your own data with a file of sha256sum beside it"
+    raise ConfigError(f"seglab data verify: got {name!r}; allowed are {known}")

@@ -79,17 +79,16 @@ class OwnData:
     @property
     def split_by(self) -> str:
         """What the splits are given as: `shares`, `files` or `folders`."""
-        values = self.splits.values() if isinstance(self.splits, dict) else self.splits
-        for kind, container, item in (
-            ("shares", dict, (int, float)),
-            ("files", dict, str),
-            ("folders", list, str),
-        ):
-            if values and isinstance(self.splits, container) and all(isinstance(v, item) for v in values):
-                return kind
+        kinds = (("shares", dict, (int, float)), ("files", dict, str), ("folders", list, str))
+        given = self.splits
+        for kind, container, item in kinds:
+            if isinstance(given, container) and given:
+                values = given.values() if container is dict else given
+                if all(isinstance(value, item) for value in values):
+                    return kind
         raise ConfigError(
-            f"splits: got {self.splits!r}; allowed are shares such as {{train: 0.8, val: 0.2}}, files such as "
-            "{train: train.txt}, or a list of folders"
+            f"splits: got {self.splits!r}; allowed are shares such as {{train: 0.8, val: 0.2}}, files such "
+            "as {train: train.txt}, or a list of folders"
         )
 
 

@@ -17,6 +17,7 @@ from seglab.errors import DataError
 from seglab.labels import LabelSpace
 
 MAX_PIXELS = 64_000_000  # a 64-megapixel photograph; a small file can claim to hold far more
+MAX_SIDE_PX = 32_000  # a longer one is no photograph, and whatever scales it by its other side explodes
 
 _IMAGE_RULE = "allowed is a PNG or JPEG photograph in RGB, 8 bits per channel"
 _MASK_RULE = "allowed is a PNG of ids, grey or palette, 8 bits per pixel"
@@ -31,8 +32,8 @@ def read_image(path: Path | str) -> np.ndarray:
         uint8 (H, W, 3), RGB.
 
     Raises:
-        DataError: If the file is missing, damaged, larger than `MAX_PIXELS`, no RGB picture of 8 bits per
-            channel, or carries an EXIF orientation other than upright.
+        DataError: If the file is missing, damaged, too large (`MAX_PIXELS`, `MAX_SIDE_PX`), no RGB picture
+            of 8 bits per channel, or carries an EXIF orientation other than upright.
     """
     path = Path(path)
     with _open(path, ("PNG", "JPEG"), _IMAGE_RULE) as picture:
@@ -49,8 +50,8 @@ def read_mask(path: Path | str, labels: LabelSpace) -> np.ndarray:
         uint8 (H, W) of train ids and the ignore index.
 
     Raises:
-        DataError: If the file is missing, damaged, larger than `MAX_PIXELS`, not a PNG of ids (or of colours,
-            where the label space has them), or holds an id or colour that is not in the label space.
+        DataError: If the file is missing, damaged, too large, not a PNG of ids (or of colours, where the
+            label space has them), or holds an id or colour that is not in the label space.
     """
     path = Path(path)
     if labels.file_colors is not None:
@@ -99,11 +100,11 @@ def _open(path: Path, formats: tuple[str, ...], rule: str) -> Image.Image:
         raise DataError(f"{path}: this is no {' or '.join(formats)} file, or it is damaged; {rule}") from None
     except Exception as error:  # a decoder answers a damaged header with any of a dozen kinds of error
         raise DataError(f"{path}: cannot be opened ({_reason(error)}); {rule}") from None
-    if picture.width * picture.height > MAX_PIXELS:
+    if picture.width * picture.height > MAX_PIXELS or max(picture.size) > MAX_SIDE_PX:
         picture.close()
         raise DataError(
             f"{path}: the picture claims {picture.height} x {picture.width} pixels (height x width); "
-            f"allowed are {MAX_PIXELS:,} pixels"
+            f"allowed are {MAX_PIXELS:,} pixels, and {MAX_SIDE_PX:,} a side"
         )
     return picture
 

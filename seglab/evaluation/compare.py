@@ -43,8 +43,10 @@ def compare(first: Path | str, second: Path | str, split: str) -> Comparison:
         split: A split that both were scored on.
 
     Raises:
-        RunError: If one has no scores of single pictures, or they are of other classes, pictures or masks.
+        RunError: If one has no scores of single pictures, or they are of other classes, pictures or masks, or
+            of another protocol (`runs.check_same_protocol`).
     """
+    runs.check_same_protocol(first, second, split)
     (one, classes), (two, other_classes) = (_read(folder, split) for folder in (first, second))
     if classes != other_classes:
         raise RunError(f"{second}: its classes are not those of {first}; only equal ones can be compared")

@@ -15,6 +15,7 @@ from seglab.datasets.class_statistics import (
     known_or_counted,
     load_statistics,
     save_statistics,
+    weight_ratios,
 )
 from seglab.datasets.statistics import class_frequencies
 from seglab.errors import DataError
@@ -122,6 +123,18 @@ def test_the_table_shows_shares_of_labelled_pixels_and_of_pictures(two):
     lines = frequency_table(CAMVID11.classes, {"train": class_statistics(two)}).splitlines()
     assert lines[2].split() == ["sky", f"{1147 / 1727:.3%}", "50.0%"]
     assert lines[-1].split() == ["bicyclist", f"{5 / 1727:.3%}", "100.0%"]
+
+
+def test_the_ratios_of_the_weights(two):
+    ratios = weight_ratios(class_statistics(two).frequencies)
+    # Classes 0, 3 and 10 with 1147, 575 and 5 of 2304 pixels, in 1, 1 and 2 pictures.
+    assert ratios["inverse"] == pytest.approx(1147 / 5, rel=1e-6)
+    assert ratios["sqrt_inverse"] == pytest.approx((1147 / 5) ** 0.5, rel=1e-6)
+    log = [1 / np.log(1.10 + n / 2304) for n in (1147, 5)]
+    assert ratios["log_inverse"] == pytest.approx(log[1] / log[0], rel=1e-6)
+    assert ratios["median_frequency"] == pytest.approx(2 * 1147 / 5, rel=1e-6)
+    assert ratios["effective_number"] == pytest.approx(1.999, rel=1e-6)  # (1 - b^2) / (1 - b), b = 0.999
+    assert not {"none", "hrnet"} & ratios.keys()
 
 
 def test_the_committed_statistics_are_those_of_the_real_camvid(real_camvid, monkeypatch):

@@ -1,0 +1,54 @@
+"""Scores that were not reached on the same data are not set side by side."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from seglab import runs
+from seglab.config import DataConfig, Experiment
+from seglab.errors import RunError
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """Makes the record of a run on CamVid."""
+
+    def finished(name, digests, /, **data):
+        experiment = Experiment("study", name, "full", data=replace(DataConfig("camvid"), **data))
+        folder = runs.create(tmp_path / name, experiment)
+        runs.write_summary(folder, {"provenance": {"data_digests": digests}})
+        return folder
+
+    return finished
+
+
+DIGESTS = {"train": "aa", "val": "bb", "test": "cc"}
+
+
+def test_equal_protocols_are_compared(finished):
+    first, second = (finished(name, DIGESTS) for name in ("one", "two"))
+    later = finished("three", {"train": "aa"})  # scored on test when it had ended
+    for other in (second, later):
+        runs.check_same_protocol(first, other, "test")
+    evaluation = second / "evaluations" / "test-flip"
+    evaluation.mkdir(parents=True)
+    (evaluation / "summary.json").write_text(json.dumps({}))
+    runs.check_same_protocol(first, evaluation, "test")
+
+
+@pytest.mark.parametrize(
+    ("digests", "data", "what"),
+    [
+        ({**DIGESTS, "trainval": "dd"}, {"train_split": "trainval"}, "training split is trainval"),
+        ({**DIGESTS, "train": "xx"}, {}, "digest of train is xx"),
+        ({**DIGESTS, "test": "xx"}, {}, "digest of test is xx"),
+        (DIGESTS, {"name": "cityscapes"}, "data set is cityscapes"),
+    ],
+)
+def test_other_protocols_are_refused(finished, digests, data, what):
+    first, second = finished("one", DIGESTS), finished("two", digests, **data)
+    with pytest.raises(RunError, match=what):
+        runs.check_same_protocol(first, second, "test")
+    if "test is" in what:
+        runs.check_same_protocol(first, second, "val")
