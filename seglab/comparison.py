@@ -160,10 +160,27 @@ def soccer_phases() -> list[Experiment]:
         "recipe": base,
         "not_frozen": _phased(base, thawed(base.phases)),
         "not_resized": _phased(base, (*quarter, full)),
-        "neither": _phased(base, thawed((*quarter, full))),
         "not_pretrained": replace(_phased(base, thawed(base.phases)), model=scratch),
     }
     return [replace(one, name=name, seed=seed) for seed in SEEDS for name, one in variants.items()]
+
+
+def soccer_mistakes() -> list[Experiment]:
+    """Two mistakes of the Mini-UNet project, made on purpose (`recipe` of `soccer_phases` is without them).
+
+    `leak`: the low-resolution phases draw a split of their own, so that most pictures that the network is
+    validated on later were trained on. `interpolated_masks`: masks are resized bilinearly, which makes class
+    ids that were never there.
+    """
+    made = []
+    for seed in SEEDS:
+        base = next(one for one in soccer_phases() if one.name == "recipe" and one.seed == seed)
+        *low, full = base.phases
+        leak = [replace(phase, train_split="redrawn") for phase in low]
+        made.append(replace(base, name="leak", phases=(*leak, full)))
+        blurred = replace(base.augment, mask_resize="bilinear")
+        made.append(replace(base, name="interpolated_masks", augment=blurred))
+    return made
 
 
 def _phased(base: Experiment, phases: Sequence[PhaseConfig]) -> Experiment:
