@@ -347,7 +347,8 @@ def check_same_protocol(first: Path | str, second: Path | str, split: str) -> No
 
 def _protocol(folder: Path | str, split: str) -> dict[str, str]:
     folder = Path(folder)
-    run = folder if (folder / "config.yaml").exists() else folder.parents[1]
+    places = folder, folder.parent.parent  # of the evaluation <run>/evaluations/<name>
+    run = next((place for place in places if (place / "config.yaml").exists()), folder)
     data = read_experiment(run).data
     known = read_summary(run)["provenance"]["data_digests"]
     digests = {f"digest of {one}": known[one] for one in (data.train_split, split) if one in known}

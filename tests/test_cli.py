@@ -172,7 +172,7 @@ def test_data_check_gives_a_verdict_and_an_exit_code(run, monkeypatch, tmp_path)
         (["evaluate", "/nowhere", "--tile", "512"], 2, ["--tile", "HEIGHTxWIDTH"]),
         (["evaluate", "/nowhere", "--tile", "8x8"], 2, ["tile", "32"]),
         (["evaluate", "/nowhere", "--average", "logits"], 2, ["--average", "--multi-scale"]),
-        (["compare", "/nowhere", "/elsewhere"], 5, ["/nowhere", "images_test.npz"]),
+        (["compare", "/nowhere", "/elsewhere"], 5, ["/nowhere", "config.yaml"]),
         (["predict", "/nowhere.png", "--run", "/nowhere", "--out", "x"], 6, ["/nowhere.png"]),
         (["predict", "--run", "/nowhere", "--out", "x"], 2, ["pictures", "--webcam"]),
         (["predict", "a.png", "--webcam", "0", "--run", "/nowhere", "--out", "x"], 2, ["--webcam"]),

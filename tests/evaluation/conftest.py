@@ -18,7 +18,7 @@ def make_run(tiny, tmp_path):
         torch.manual_seed(seed)
         classes = label_space(tiny.data.name).num_classes
         checkpoints.save_weights(folder, create_model(tiny.model.name, classes, **tiny.model.options))
-        placed = {"device": "cpu", "precision": "fp32", "memory_format": "contiguous"}
+        placed = {"device": "cpu", "precision": "fp32", "memory_format": "contiguous", "data_digests": {}}
         runs.write_summary(folder, {"provenance": placed})
         return folder
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from seglab import metrics, runs
+from seglab.config import Experiment
 from seglab.datasets import create_dataset
 from seglab.errors import CheckpointError, DataError, RunError
 from seglab.evaluation.compare import compare, comparison_table
@@ -120,7 +121,8 @@ def test_the_table_shows_intervals_and_totals(random_counts):
 
 
 def record(folder, counts, names="abcdefghijkl", classes=CITYSCAPES.classes):
-    folder.mkdir()
+    runs.create(folder, Experiment("tests", folder.name))
+    runs.write_summary(folder, {"provenance": {"data_digests": {}}})
     images = runs.ImageCounts(tuple(names), counts)
     runs.write_images(folder, "test", images)
     runs.write_confusion(folder, "test", images.confusions.sum(0), classes)
