@@ -121,7 +121,7 @@ class Training:
         self.model = _build_model(experiment, self.labels.num_classes, processes)
         check_plan(experiment.plan, self.model, experiment.model)
         self._made: dict[int, TrainingBatches] = {}
-        self.batches = self._batches(len(experiment.plan) - 1)
+        self.batches = self.phase_batches(len(experiment.plan) - 1)
         self.timetable = Timetable(experiment.plan, len(self.batches))
         self.objectives = [
             Objective(phase.loss, class_weights(phase.loss, self.train_set)) for phase in experiment.plan
@@ -133,7 +133,7 @@ class Training:
 
     def run(self, stop: StopRequest) -> dict[str, Any]:
         """Trains from the start or the checkpoint to the end; returns the summary."""
-        learner = self._learner(self.model, self.execution, self.processes)
+        learner = self.new_learner(self.model, self.execution, self.processes)
         # now, because files may change while the training runs
         digests = {split: dataset.digest() for split, dataset in self.sets.items()}
         provenance = record.provenance(learner, digests)
@@ -164,7 +164,7 @@ class Training:
 
     def _train_epoch(self, learner: Learner, progress: Progress, saver: _Saver, stop: StopRequest) -> None:
         """Trains to the end of the current epoch, from wherever in it the training stands."""
-        batches = self._batches(learner.phase_number)
+        batches = self.phase_batches(learner.phase_number)
         before, seconds = time.perf_counter(), progress.seconds
         try:
             for batch in batches.epoch(progress.epoch, start=progress.batch):
@@ -270,7 +270,8 @@ class Training:
         for observer in self.observers:
             observer.message(text)
 
-    def _batches(self, phase: int) -> TrainingBatches:
+    def phase_batches(self, phase: int) -> TrainingBatches:
+        """The batches of a phase, at its input size."""
         experiment, processes = self.experiment, self.processes
         if phase not in self._made:
             self._made.clear()  # and with it the loader processes of the phase before
@@ -286,9 +287,10 @@ class Training:
             )
         return self._made[phase]
 
-    def _learner(
+    def new_learner(
         self, model: SegmentationModel, execution: Execution, processes: Processes, first_step: int = 0
     ) -> Learner:
+        """A network that learns as the experiment says, from a step on; arguments as of `Learner`."""
         return Learner(
             self.experiment, model, self.objectives, execution, processes, self.timetable, first_step
         )
@@ -315,7 +317,7 @@ class Training:
             def step(execution: Execution) -> None:
                 if execution not in learners:
                     learners.clear()  # one copy at a time
-                    learners[execution] = self._learner(
+                    learners[execution] = self.new_learner(
                         copy.deepcopy(self.model), execution, alone, first_step
                     )
                 learners[execution].step(batch)
