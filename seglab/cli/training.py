@@ -79,6 +79,59 @@ def _experiment(recipe, config, wishes, overrides) -> Experiment:
     return override(recipes.recipe(recipe, **wishes), overrides)
 
 
+@app.command
+def lr_find(
+    recipe: Annotated[Positional[str], arg(metavar="RECIPE")] = "",
+    overrides: Overrides = (),
+    /,
+    *,
+    data: str | None = None,
+    profile: Literal["quick", "laptop", "full"] | None = None,
+    config: Path | None = None,
+    first: float = 1e-6,
+    last: float = 1.0,
+    steps: int = 100,
+) -> None:
+    """Suggests a learning rate: takes steps at growing rates and watches the loss.
+
+    The curve goes to runs/lr_find/STUDY/NAME/ as curve.csv and curve.png; nothing else is kept.
+
+    Args:
+        recipe: How a network is trained; `seglab recipes` lists them. Its first phase is what is run.
+        overrides: Changes of single fields; `seglab train RECIPE --show` prints them all.
+        data: Data set, street_scenes unless given; `seglab data list` lists them.
+        profile: Budget, quick unless given.
+        config: Take the experiment from a config.yaml instead of a recipe.
+        first: Rate of the first step.
+        last: Rate of the last step.
+        steps: Number of steps.
+    """
+    import pandas as pd
+
+    from seglab import runs
+    from seglab.plots.lr_range import draw_lr_range
+    from seglab.trainers.lr_range import find_lr
+    from seglab.trainers.processes import is_main_process
+
+    wishes = {"data": data, "profile": profile}
+    wishes = {name: value for name, value in wishes.items() if value is not None}
+    experiment = _experiment(recipe, config, wishes, overrides)
+    curve = find_lr(experiment, first=first, last=last, steps=steps)
+    if not is_main_process():
+        return
+    marks = {"a tenth of the lowest": curve.tenth_of_minimum}
+    if curve.suggestion is not None:
+        marks = {"steepest": curve.suggestion, **marks}
+    folder = runs.workspace() / "runs" / "lr_find" / experiment.study / experiment.name
+    folder.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(vars(curve)).to_csv(folder / "curve.csv", index=False)
+    draw_lr_range(**vars(curve), marks=marks).savefig(folder / "curve.png")
+    print("\n".join(f"{name}: optimizer.lr={rate:.1e}" for name, rate in marks.items()))
+    if curve.suggestion is None:
+        print(f"the loss never fell between {first:.1e} and {curve.lr[-1]:.1e}")
+    print(f"the recipe's own: {experiment.plan[0].lr:.1e}; the curve: {folder}")
+
+
 @app.command(name="recipes")
 def list_recipes() -> None:
     """Lists the recipes and what they do."""

@@ -53,6 +53,7 @@ class Learner:
         self.average = None if decay is None else moving_average(self.model, decay)
         self.steps = first_step
         self.skipped = self.skipped_in_a_row = 0
+        self.fixed_lr: float | None = None  # stands in for the schedule's in a learning-rate range test
         self._buffers = [buffer.clone() for buffer in self.model.buffers()]
         self.begin(timetable.phase_of_step(first_step))
 
@@ -92,6 +93,8 @@ class Learner:
     @property
     def lr(self) -> float:
         """Learning rate of the next step."""
+        if self.fixed_lr is not None:
+            return self.fixed_lr
         # Once the run has ended there is no next step; the last rate stands.
         step = min(self.steps, self.timetable.steps - 1)
         number = self.timetable.phase_of_step(step)

@@ -122,7 +122,7 @@ class Training:
         self.model = _build_model(experiment, self.labels.num_classes, processes)
         check_plan(experiment.plan, self.model, experiment.model)
         self._made: dict[int, TrainingBatches] = {}
-        self.batches = self._batches(len(experiment.plan) - 1)
+        self.batches = self.phase_batches(len(experiment.plan) - 1)
         sizes = {split: len(self.sets[split]) for split in trained}
         if len(set(sizes.values())) > 1:
             raise ConfigError(f"phases.train_split: got splits of {sizes} pictures; allowed are equal sizes")
@@ -137,7 +137,7 @@ class Training:
 
     def run(self, stop: StopRequest) -> dict[str, Any]:
         """Trains from the start or the checkpoint to the end; returns the summary."""
-        learner = self._learner(self.model, self.execution, self.processes)
+        learner = self.new_learner(self.model, self.execution, self.processes)
         # now, because files may change while the training runs
         digests = {split: dataset.digest() for split, dataset in self.sets.items()}
         provenance = record.provenance(learner, digests)
@@ -168,7 +168,7 @@ class Training:
 
     def _train_epoch(self, learner: Learner, progress: Progress, saver: _Saver, stop: StopRequest) -> None:
         """Trains to the end of the current epoch, from wherever in it the training stands."""
-        batches = self._batches(learner.phase_number)
+        batches = self.phase_batches(learner.phase_number)
         before, seconds = time.perf_counter(), progress.seconds
         try:
             for batch in batches.epoch(progress.epoch, start=progress.batch):
@@ -274,7 +274,8 @@ class Training:
         for observer in self.observers:
             observer.message(text)
 
-    def _batches(self, phase: int) -> TrainingBatches:
+    def phase_batches(self, phase: int) -> TrainingBatches:
+        """The batches of a phase, at its input size."""
         experiment, processes = self.experiment, self.processes
         if phase not in self._made:
             self._made.clear()  # and with it the loader processes of the phase before
@@ -290,9 +291,10 @@ class Training:
             )
         return self._made[phase]
 
-    def _learner(
+    def new_learner(
         self, model: SegmentationModel, execution: Execution, processes: Processes, first_step: int = 0
     ) -> Learner:
+        """A network that learns as the experiment says, from a step on; arguments as of `Learner`."""
         return Learner(
             self.experiment, model, self.objectives, execution, processes, self.timetable, first_step
         )
@@ -319,7 +321,7 @@ class Training:
             def step(execution: Execution) -> None:
                 if execution not in learners:
                     learners.clear()  # one copy at a time
-                    learners[execution] = self._learner(
+                    learners[execution] = self.new_learner(
                         copy.deepcopy(self.model), execution, alone, first_step
                     )
                 learners[execution].step(batch)
