@@ -97,6 +97,8 @@ class AugmentConfig:
         brightness: Largest relative change of brightness, 0 for none; likewise contrast and saturation.
         contrast: See brightness.
         saturation: See brightness.
+        mask_resize: `nearest`. `bilinear` makes class ids between those of two neighbours, as one of the
+            originals does; it is here so that what that mistake costs can be measured.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
@@ -105,6 +107,7 @@ class AugmentConfig:
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
+    mask_resize: Literal["nearest", "bilinear"] = "nearest"
 
     def __post_init__(self) -> None:
         small, large = self.scale
@@ -227,6 +230,7 @@ class PhaseConfig:
         weight_decay: None is `optimizer.weight_decay`.
         input_size: Height and width to which a whole picture is scaled while training; None is
             `data.input_size`. Evaluation uses `data.input_size` in every phase.
+        train_split: Split to train on, as large as `data.train_split`, which None takes.
         freeze: Modules that are not trained, by the beginning of their name; their normalisation layers stay
             in evaluation mode and keep their statistics.
         head: `aux` trains and scores the first auxiliary head alone, `main` the network itself.
@@ -238,6 +242,7 @@ class PhaseConfig:
     lr: float | None = None
     weight_decay: float | None = None
     input_size: tuple[int, int] | None = None
+    train_split: str | None = None
     freeze: tuple[str, ...] = ()
     head: Literal["main", "aux"] = "main"
     loss: LossConfig | None = None
@@ -291,7 +296,7 @@ class TrainingConfig:
     save_every_s: float = 60.0
     sync_batchnorm: bool = False
     deterministic: bool = False
-    cuda_graphs: bool = True
+    cuda_graphs: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
@@ -357,6 +362,7 @@ class Experiment:
                 lr=optimizer.lr if phase.lr is None else phase.lr,
                 weight_decay=optimizer.weight_decay if phase.weight_decay is None else phase.weight_decay,
                 input_size=self.data.input_size if phase.input_size is None else phase.input_size,
+                train_split=phase.train_split or self.data.train_split,
                 loss=self.loss if phase.loss is None else phase.loss,
             )
 

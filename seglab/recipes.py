@@ -5,7 +5,7 @@ data set and the budget ask for. (What compares networks under one and the same 
 `seglab.comparison`.) The profiles are
 
     quick    a few minutes on two processor cores, to see that it learns; never a result of the study
-    laptop   about half an hour on two processor cores
+    laptop   a quarter to half an hour on two processor cores
     full     the published budget, for a GPU
 
 The smaller profiles keep a network's optimizer, schedule and phases. They see smaller pictures, and vary
@@ -36,9 +36,9 @@ PROFILES = ("quick", "laptop", "full")
 # What the budget allows, by data set and profile: the height and width at which the network sees a whole
 # picture (None: its own size), and for the small profiles the epochs of Mini-HRNet.
 _BUDGET: dict[str, dict[str, tuple[tuple[int, int] | None, int]]] = {
-    "street_scenes": {"quick": ((128, 256), 10), "laptop": ((128, 256), 50), "full": (None, 0)},
+    "street_scenes": {"quick": ((128, 256), 10), "laptop": ((128, 256), 30), "full": (None, 0)},
     "camvid": {"quick": ((180, 240), 4), "laptop": ((180, 240), 20), "full": (None, 0)},
-    "soccer_scenes": {"quick": ((120, 160), 4), "laptop": ((240, 320), 20), "full": (None, 0)},
+    "soccer_scenes": {"quick": ((120, 160), 6), "laptop": ((240, 320), 12), "full": (None, 0)},
     "cityscapes": {"quick": ((128, 256), 1), "laptop": ((128, 256), 5), "full": (None, 0)},
 }
 
@@ -59,7 +59,7 @@ _REPORT_SPLITS = {
 }
 
 # Epochs of a small profile as a multiple of Mini-HRNet's: how many more pictures a network sees per second.
-_PACE = {"erfnet": 3.0, "segsmall": 1.6, "miniunet": 2.5, "hrnetv2_w48": 0.2, "hrnetv2_w18": 0.6}
+_PACE = {"erfnet": 2.0, "miniunet": 2.5, "hrnetv2_w48": 0.2, "hrnetv2_w18": 0.6}
 
 _MODERATE = AugmentConfig(scale=(0.75, 1.5), flip=0.5, brightness=0.3, contrast=0.3, saturation=0.3)
 

@@ -242,6 +242,11 @@ def write_images(folder: Path, split: str, images: ImageCounts) -> None:
     write_bytes(folder / f"images_{split}.npz", buffer.getvalue())
 
 
+def has_images(folder: Path | str, split: str) -> bool:
+    """Whether there are confusion matrices of single pictures."""
+    return (Path(folder) / f"images_{split}.npz").is_file()
+
+
 def read_images(folder: Path | str, split: str) -> ImageCounts:
     """Reads what `write_images` wrote.
 
@@ -250,7 +255,7 @@ def read_images(folder: Path | str, split: str) -> ImageCounts:
     """
     path = Path(folder) / f"images_{split}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             flat = np.zeros(file["shape"].prod(), np.int64)
             flat[file["steps"].astype(np.int64).cumsum()] = file["counts"]
             return ImageCounts(tuple(map(str, file["names"])), flat.reshape(file["shape"]))

@@ -46,7 +46,7 @@ def trained(request, scenes, tmp_path_factory):
 def test_help_names_every_verb(run):
     code, out, _ = run("--help")
     assert code == 0
-    verbs = "train evaluate predict models import data submit figures study lab test"
+    verbs = "train evaluate compare predict models import data submit figures study lab test"
     for verb in verbs.split():
         assert verb in out
         code, text, _ = run(verb, "--help")
@@ -86,6 +86,30 @@ def test_predict_writes_mask_and_overlay_at_the_picture_size(run, trained, tmp_p
     assert out.split() == [str(tmp_path / "out" / f"street_{kind}.png") for kind in ("mask", "overlay")]
     code, _, err = run("predict", picture, "--run", trained, "--out", tmp_path / "out")
     assert code == 5 and "not overwritten" in err
+
+
+def test_predict_writes_what_is_asked_for(run, trained, tmp_path):
+    (tmp_path / "streets").mkdir()
+    Image.fromarray(np.zeros((50, 70, 3), np.uint8)).save(tmp_path / "streets" / "a.png")
+    arguments = ["--run", trained, "--out", tmp_path / "out", "--write", "ids", "index", "--tile", "48x64"]
+    code, out, err = run("predict", tmp_path / "streets", *arguments)
+    assert code == 0, err
+    assert [Path(line).name for line in out.split()] == ["a_ids.png", "a_index.png"]
+
+
+def test_evaluate_in_another_way_has_a_record_of_its_own_to_compare(run, trained):
+    code, out, err = run("evaluate", trained, "--split", "test", "--multi-scale", "--tile", "64x96")
+    assert code == 0 and "mean of" in out, err
+    folder = trained / "evaluations" / "test-scales0.5-0.75-1-1.25-1.5-1.75-flip-tile64x96"
+    assert runs.read_summary(folder)["inference"]["tile"] == [64, 96]
+    assert run("evaluate", trained, "--split", "test")[0] == 0
+    code, out, err = run("compare", trained, folder)
+    assert code == 0 and "traffic light" in out and "95 % interval" in out, err
+    expected = 100 * runs.read_summary(folder)["scores"]["test"]["mean_iou"]
+    base = 100 * runs.read_summary(trained)["scores"]["test"]["mean_iou"]
+    mean = next(line.split() for line in out.splitlines() if line.startswith("mean"))
+    assert float(mean[1]) == round(base, 2)
+    assert float(mean[2].rstrip("*")) == pytest.approx(expected - base, abs=0.006)
 
 
 def test_models_lists_the_registry(run):
@@ -145,7 +169,13 @@ def test_data_check_gives_a_verdict_and_an_exit_code(run, monkeypatch, tmp_path)
         (["train", "--resume", "/nowhere", "--seed", "1"], 2, ["--resume"]),
         (["train", "--config", "/nowhere.yaml", "--seed", "1"], 2, ["--seed", "--config"]),
         (["evaluate", "/nowhere"], 5, ["/nowhere"]),
+        (["evaluate", "/nowhere", "--tile", "512"], 2, ["--tile", "HEIGHTxWIDTH"]),
+        (["evaluate", "/nowhere", "--tile", "8x8"], 2, ["tile", "32"]),
+        (["evaluate", "/nowhere", "--average", "logits"], 2, ["--average", "--multi-scale"]),
+        (["compare", "/nowhere", "/elsewhere"], 5, ["/nowhere", "images_test.npz"]),
         (["predict", "/nowhere.png", "--run", "/nowhere", "--out", "x"], 6, ["/nowhere.png"]),
+        (["predict", "--run", "/nowhere", "--out", "x"], 2, ["pictures", "--webcam"]),
+        (["predict", "a.png", "--webcam", "0", "--run", "/nowhere", "--out", "x"], 2, ["--webcam"]),
         (["models", "--cost", "512"], 2, ["--cost", "HEIGHTxWIDTH"]),
         (["models", "--save", "x"], 2, ["--save", "--cost HEIGHTxWIDTH"]),
         (["data", "make", "camvid"], 2, ["camvid", "street_scenes"]),

@@ -33,3 +33,18 @@ def test_overlay_refuses_another_size():
 def test_error_map():
     found = render.error_map(np.array([[0, 1, 1]]), np.array([[0, 0, 255]]))
     np.testing.assert_array_equal(found, [[render.RIGHT, render.WRONG, render.VOID]])
+
+
+def test_blend_takes_an_opacity_for_each_pixel():
+    colors = np.full_like(IMAGE, 255)
+    blended = render.blend(IMAGE, colors, np.array([[0.0, 1.0]]))
+    np.testing.assert_array_equal(blended, [[[100, 0, 200], [255, 255, 255]]])
+
+
+def test_confidence_map_gets_lighter_evenly():
+    colors = render.confidence_map(np.linspace(0, 1, 101))
+    np.testing.assert_array_equal(colors[[0, 50, 100]], render.CONFIDENCE_RAMP)
+    lightness = colors @ (0.2126, 0.7152, 0.0722)
+    steps = np.diff(lightness)
+    assert steps.min() > 0 and steps.max() < 3 * steps.mean()
+    assert render.confidence_map(np.zeros((2, 3))).shape == (2, 3, 3)

@@ -38,17 +38,25 @@ def evaluate(
         average: What is averaged over scales and mirror images.
         device: Where to compute.
     """
+    from tqdm import tqdm
+
     from seglab.evaluation.evaluate import evaluate, interval_table
 
-    found = evaluate(run, split, device, _inference(multi_scale, tile, average))
+    inference = _inference(multi_scale, tile, average)
+    with tqdm(unit=" pictures", disable=None, leave=False) as bar:  # in a terminal alone
+        found = evaluate(run, split, device, inference, bar.update)
     print(interval_table(found.images, found.labels))
-    if found.differs_from_record:
-        print(f"note: {found.folder} records slightly other counts, made elsewhere, and is left as it is")
+    if found.folder is not None:
+        print(f"recorded in {found.folder}")
+    else:
+        print("not recorded: the run has not ended, or other counts of this evaluation are there already")
 
 
 @app.command
 def compare(
-    runs: Annotated[Positional[tuple[Path, Path, *tuple[Path, ...]]], arg(metavar="RUN RUN [RUN ...]")],
+    first: Annotated[Positional[Path], arg(metavar="RUN")],
+    second: Annotated[Positional[Path], arg(metavar="RUN")],
+    more: Annotated[Positional[tuple[Path, ...]], arg(metavar="[RUN ...]")] = (),
     /,
     *,
     split: str = "test",
@@ -58,12 +66,14 @@ def compare(
     Weights and data are not needed.
 
     Args:
-        runs: Run folders, or folders below RUN/evaluations/.
+        first: Run folder, or folder below RUN/evaluations/, that the others are compared with.
+        second: Likewise.
+        more: Likewise.
         split: Split that all of them were scored on.
     """
     from seglab.evaluation.compare import comparison_table
 
-    print(comparison_table(runs, split))
+    print(comparison_table([first, second, *more], split))
 
 
 @app.command

@@ -37,9 +37,13 @@ __all__ = [
 GENERATOR_VERSION = 2  # raise it whenever the same seed gives other files
 COUNTS = {"train": 280, "val": 60, "test": 60}
 SIZE = (480, 640)
-SPLITS = ("train", "val", "test")
+PARTS = ("train", "val", "test")
+# A second draw of as many pictures as train from train and val together, for one purpose: to show what is
+# gained, in appearance, by validating on what was trained on (`seglab.comparison.soccer_mistakes`).
+REDRAWN = "redrawn"
+SPLITS = (*PARTS, REDRAWN)
 
-LAYOUT = "images/<split>/*.png and masks/<split>/*.png, with the splits " + ", ".join(SPLITS)
+LAYOUT = "images/<split>/*.png and masks/<split>/*.png, with the splits " + ", ".join(PARTS)
 SOURCE = "`seglab data make soccer_scenes` paints it"
 
 
@@ -64,7 +68,7 @@ def make(
     """
     return painted.make(
         root, "soccer_scenes", GENERATOR_VERSION, _paint, 
-        folders={split: (f"images/{split}", f"masks/{split}") for split in SPLITS},
+        folders={split: (f"images/{split}", f"masks/{split}") for split in PARTS},
         counts=counts, size=size, seed=seed, processes=processes, progress=progress,
     )  # fmt: skip
 
@@ -80,6 +84,13 @@ def open_split(split: str, root: Path | str) -> SegmentationDataset:
         DataError: If the set or the split is missing, or image and mask files do not pair.
     """
     root = find_root("soccer_scenes", "soccer_scenes", root, LAYOUT, SOURCE)
+    if split == REDRAWN:
+        train, val = (open_split(part, root) for part in ("train", "val"))
+        samples = [*train.samples, *val.samples]
+        drawn = np.random.default_rng(0).permutation(len(samples))[: len(train)]
+        return SegmentationDataset(
+            "soccer_scenes", split, SOCCER4, [samples[index] for index in sorted(drawn)], root
+        )
     folders = [root / kind / split for kind in ("images", "masks")]
     for folder in folders:
         if not folder.is_dir():

@@ -73,7 +73,7 @@ class JointAugment:
         mask = F.crop(mask, top, left, rows, columns)
         if (rows, columns) != (out_rows, out_columns):
             image = F.resize(image, [out_rows, out_columns], InterpolationMode.BILINEAR, antialias=True)
-            mask = _resize_mask(mask, out_rows, out_columns)
+            mask = _resize_mask(mask, out_rows, out_columns, self.augment.mask_resize)
         if rng.random() < self.augment.flip:
             image, mask = F.horizontal_flip(image), F.horizontal_flip(mask)
         image = self._recolor(image, rng)
@@ -125,14 +125,15 @@ def _place(
     return int(rng.integers(first, last + 1)), length, shown, int(rng.integers(crop - shown + 1))
 
 
-def _resize_mask(mask: tv_tensors.Mask, rows: int, columns: int) -> tv_tensors.Mask:
-    """Resizes by the nearest pixel centre.
+def _resize_mask(mask: tv_tensors.Mask, rows: int, columns: int, method: str) -> tv_tensors.Mask:
+    """Resizes by the nearest pixel centre, or, as a mistake to be studied, bilinearly.
 
     `F.resize` of a `Mask` uses the older mode NEAREST, which takes the pixel at the upper left corner instead
     of the one at the centre: against the bilinear image that shifts a mask by up to half an output pixel.
     """
     plain = mask.as_subclass(torch.Tensor)[None]
-    return tv_tensors.Mask(F.resize_image(plain, [rows, columns], InterpolationMode.NEAREST_EXACT)[0])
+    mode = {"nearest": InterpolationMode.NEAREST_EXACT, "bilinear": InterpolationMode.BILINEAR}[method]
+    return tv_tensors.Mask(F.resize_image(plain, [rows, columns], mode, antialias=False)[0])
 
 
 def _check_kinds(image: torch.Tensor, mask: torch.Tensor) -> None:

@@ -67,6 +67,10 @@ def compare(first: Path | str, second: Path | str, split: str) -> Comparison:
 
 
 def _read(folder: Path | str, split: str) -> tuple[runs.ImageCounts, tuple[str, ...]]:
+    """The scores of single pictures of a run, or of its later plain evaluation."""
+    later = Path(folder) / "evaluations" / f"{split}-plain"
+    if not runs.has_images(folder, split) and later.is_dir():
+        folder = later
     images = runs.read_images(folder, split)
     return images, runs.read_confusion(folder, split)[1]
 

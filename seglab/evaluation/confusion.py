@@ -14,12 +14,13 @@ from seglab.errors import DataError
 from seglab.evaluation.execution import Execution
 from seglab.evaluation.inference import PLAIN, InferenceConfig, predict_masks
 from seglab.labels import IGNORE_INDEX
+from seglab.metrics import pair_counts
 
 Samples = Iterable[tuple[int, str, Tensor, Tensor]]
 
 
 class ConfusionCounter:
-    """Counts the confusion matrix of each picture on the device, and waits for the device once, at the end.
+    """Counts the confusion matrix of each picture, and waits for the device once, at the end.
 
     Ignored pixels are counted in a row of their own, and so are ids that are neither class nor ignored;
     predictions that are no class have a column: nothing is lost in silence.
@@ -32,30 +33,26 @@ class ConfusionCounter:
     def __init__(self, num_classes: int, device: torch.device) -> None:
         self.num_classes = num_classes
         self.device = device
+        self._count = count_on_cpu if device.type == "cpu" else count_on_device
         self._names: list[str] = []
         self._counts: list[Tensor] = []
-        rows = torch.full((256,), num_classes + 1, dtype=torch.int32)
-        rows[:num_classes] = torch.arange(num_classes)
-        rows[IGNORE_INDEX] = num_classes
-        self._offsets = (rows * (num_classes + 1)).to(device)
 
     def add(self, prediction: Tensor, mask: Tensor, names: Iterable[str]) -> None:
         """Counts predictions int64 (N,H,W) against uint8 masks of the same size.
 
         Raises:
-            DataError: If the sizes differ.
+            DataError: If the sizes differ, or a mask is of another type.
         """
         names = list(names)
+        if mask.dtype != torch.uint8:
+            raise DataError(f"{', '.join(names)}: the mask is {mask.dtype}; allowed is torch.uint8")
         if prediction.shape != mask.shape:
             raise DataError(
                 f"{', '.join(names)}: prediction {tuple(prediction.shape)} and mask {tuple(mask.shape)} "
                 "must have the same size"
             )
-        cells = (self.num_classes + 2) * (self.num_classes + 1)
-        keys = self._offsets[mask.to(self.device, non_blocking=True).int()]
-        keys += prediction.clamp(max=self.num_classes)
-        keys += cells * torch.arange(len(names), dtype=torch.int32, device=self.device).view(-1, 1, 1)
-        self._counts.append(_histogram(keys.flatten(), cells * len(names)).view(len(names), -1))
+        mask = mask.to(self.device, non_blocking=True)
+        self._counts.append(self._count(prediction, mask, self.num_classes))
         self._names += names
 
     def images(self) -> np.ndarray:
@@ -67,8 +64,7 @@ class ConfusionCounter:
         """
         if not self._counts:
             raise DataError("there is no picture to score: the split is empty")
-        size = (len(self._names), self.num_classes + 2, self.num_classes + 1)
-        counts = torch.cat(self._counts).cpu().numpy().reshape(size)
+        counts = torch.cat(self._counts).cpu().numpy()
         if (strange := counts[:, -1].sum(1)).any():
             raise DataError(
                 f"{self._named(strange)}: {strange.sum()} mask pixels hold ids outside "
@@ -86,13 +82,31 @@ class ConfusionCounter:
         return f"{first} (and {len(more)} more)" if more else first
 
 
-def _histogram(keys: Tensor, bins: int) -> Tensor:
-    """How often each number below `bins` occurs in `keys`, int64 (bins,)."""
-    if keys.device.type == "cpu":
-        return torch.bincount(keys, minlength=bins)
-    # CUDA's bincount asks the device for the largest key, and waits for the answer.
-    ones = torch.ones((), dtype=torch.int64, device=keys.device).expand(keys.shape)
-    return torch.zeros(bins, dtype=torch.int64, device=keys.device).scatter_add_(0, keys.long(), ones)
+def count_on_cpu(prediction: Tensor, mask: Tensor, num_classes: int) -> Tensor:
+    """Confusion matrices of int64 predictions (N,H,W) and uint8 masks, int64 (N,K+2,K+1).
+
+    Rows are the K classes, ignored, and other ids; columns the classes, and predictions that are none.
+    """
+    counts = []
+    for one, truth in zip(prediction.byte().numpy(), mask.numpy(), strict=True):
+        pairs = pair_counts(one, truth)
+        pairs = np.c_[pairs[:, :num_classes], pairs[:, num_classes:].sum(1)]
+        others = pairs[num_classes:IGNORE_INDEX].sum(0)
+        counts.append(np.r_[pairs[:num_classes], pairs[IGNORE_INDEX:], others[None]])
+    return torch.from_numpy(np.stack(counts))
+
+
+def count_on_device(prediction: Tensor, mask: Tensor, num_classes: int) -> Tensor:
+    """As `count_on_cpu` where the tensors are; nothing waits for the device."""
+    number, rows, columns = len(mask), num_classes + 2, num_classes + 1
+    row = torch.where(mask == IGNORE_INDEX, num_classes, mask.clamp(max=num_classes).long())
+    row += (mask >= num_classes) & (mask != IGNORE_INDEX)
+    keys = row * columns + prediction.clamp(max=num_classes)
+    keys += rows * columns * torch.arange(number, device=mask.device).view(-1, 1, 1)
+    # bincount would ask a GPU for the largest key, and wait for the answer.
+    ones = torch.ones((), dtype=torch.int64, device=mask.device).expand(keys.numel())
+    counts = torch.zeros(number * rows * columns, dtype=torch.int64, device=mask.device)
+    return counts.scatter_add_(0, keys.flatten(), ones).view(number, rows, columns)
 
 
 def count_images(
@@ -130,24 +144,6 @@ def count_images(
         counter.add(predict_masks(model, images, execution, data, inference), masks, names)
         on_batch(len(images))
     return counter.images()
-
-
-def count_confusion(
-    model: nn.Module,
-    samples: Samples,
-    num_classes: int,
-    execution: Execution,
-    data: DataConfig,
-    batch_size: int = 4,
-    on_batch: Callable[[int], None] = lambda pictures: None,
-) -> Tensor:
-    """The confusion matrix of the whole split, asked plainly; arguments as of `count_images`.
-
-    Returns:
-        int64 (K,K) on the device, rows true, columns predicted.
-    """
-    images = count_images(model, samples, num_classes, execution, data, PLAIN, batch_size, on_batch)
-    return torch.from_numpy(images[:, :-1].sum(0)).to(execution.device)
 
 
 def _batches(samples: Samples, size: int) -> Iterator[tuple[tuple[str, ...], Tensor, Tensor]]:

@@ -1,7 +1,8 @@
 """Finished runs scored on a split, in one way or another; each evaluation is recorded once.
 
 The plain evaluation belongs to the run, and its files lie in the run folder. Every other has a folder of its
-own with the same files: `<run>/evaluations/<split>-<tag>/`, the tag saying how the network was asked.
+own with the same files: `<run>/evaluations/<split>-<tag>/`, the tag saying how the network was asked. So has
+a plain one whose counts are not those of the run, because another machine or number format rounds otherwise.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Evaluation:
         labels: What the classes are.
         split: On which split.
         inference: How the network was asked.
-        folder: Where the record is, or would be.
+        folder: Where it is recorded; None for a run that has not ended, or if other counts are there already.
         summary: Scores, time and provenance, as in `summary.json` of an evaluation that is not plain.
     """
 
@@ -42,21 +43,13 @@ class Evaluation:
     labels: LabelSpace
     split: str
     inference: InferenceConfig
-    folder: Path
+    folder: Path | None
     summary: dict[str, Any]
 
     @property
     def confusion(self) -> np.ndarray:
         """int64 (K,K) over the split, rows true."""
         return self.images.confusions.sum(0)
-
-    @property
-    def differs_from_record(self) -> bool:
-        """Whether the record holds other counts: another machine or number format rounds otherwise."""
-        if self.split not in runs.splits(self.folder):
-            return False
-        recorded, _ = runs.read_confusion(self.folder, self.split)
-        return not np.array_equal(recorded, self.confusion)
 
 
 def evaluate(
@@ -100,44 +93,44 @@ def evaluate(
     )
     seconds = time.perf_counter() - started
     images = runs.ImageCounts(tuple(dataset.names), counts)
-    found = Evaluation(
-        images,
-        predictor.labels,
-        split,
-        inference,
-        record_folder(folder, split, inference),
-        _summary(experiment, dataset, predictor, images, seconds),
-    )
+    summary = _summary(experiment, dataset, predictor, images, seconds)
+    target = None
     if (Path(folder) / "summary.json").is_file():
-        _record(found)
-    return found
-
-
-def evaluate_run(
-    folder: Path | str, split: str | None = None, device: str = "auto"
-) -> tuple[np.ndarray, LabelSpace]:
-    """The plain `evaluate`: its confusion matrix, int64 (K,K), and what the classes are."""
-    found = evaluate(folder, split, device)
-    return found.confusion, found.labels
+        places = record_folder(folder, split, inference), _own_folder(folder, split, inference)
+        target = next((place for place in places if _agrees(place, split, images)), None)
+        if target is not None:
+            _record(target, split, images, predictor.labels, summary)
+    return Evaluation(images, predictor.labels, split, inference, target, summary)
 
 
 def record_folder(folder: Path | str, split: str, inference: InferenceConfig = PLAIN) -> Path:
-    """Where an evaluation of a run is recorded."""
+    """Where an evaluation of a run is recorded first."""
     folder = Path(folder)
-    return folder if inference == PLAIN else folder / "evaluations" / f"{split}-{inference.tag}"
+    return folder if inference == PLAIN else _own_folder(folder, split, inference)
 
 
-def _record(found: Evaluation) -> None:
-    """Writes what is not there yet, so that the files of a folder always belong together."""
-    if found.differs_from_record:
-        return
-    found.folder.mkdir(parents=True, exist_ok=True)
-    if found.split not in runs.splits(found.folder):
-        runs.write_confusion(found.folder, found.split, found.confusion, found.labels.classes)
-    if not (found.folder / f"images_{found.split}.npz").exists():
-        runs.write_images(found.folder, found.split, found.images)
-    if not (found.folder / "summary.json").exists():
-        runs.write_summary(found.folder, found.summary)
+def _own_folder(folder: Path | str, split: str, inference: InferenceConfig) -> Path:
+    return Path(folder) / "evaluations" / f"{split}-{inference.tag}"
+
+
+def _agrees(folder: Path, split: str, images: runs.ImageCounts) -> bool:
+    """Whether a folder holds no other confusion matrix of this split."""
+    if split not in runs.splits(folder):
+        return True
+    return np.array_equal(runs.read_confusion(folder, split)[0], images.confusions.sum(0))
+
+
+def _record(
+    folder: Path, split: str, images: runs.ImageCounts, labels: LabelSpace, summary: dict[str, Any]
+) -> None:
+    """Writes what is not there yet into a folder that holds no other counts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if split not in runs.splits(folder):
+        runs.write_confusion(folder, split, images.confusions.sum(0), labels.classes)
+    if not runs.has_images(folder, split):
+        runs.write_images(folder, split, images)
+    if not (folder / "summary.json").exists():
+        runs.write_summary(folder, summary)
 
 
 def _summary(
@@ -156,7 +149,7 @@ def _summary(
         "scores": {
             dataset.split: {
                 "mean_iou": interval.value,
-                "mean_iou_interval": [interval.low, interval.high],
+                "mean_iou_interval": [float(interval.low), float(interval.high)],
                 "classes": metrics.scored_classes(confusion),
                 "pixel_accuracy": metrics.pixel_accuracy(confusion),
             }

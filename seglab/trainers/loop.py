@@ -109,7 +109,8 @@ class Training:
         self.experiment, self.folder = experiment, folder
         self.processes, self.observers = processes, observers
         data = experiment.data
-        names = dict.fromkeys([data.train_split, data.eval_split, *data.report_splits])
+        trained = [phase.train_split for phase in experiment.plan]
+        names = dict.fromkeys([data.train_split, *trained, data.eval_split, *data.report_splits])
         for turn in (True, False):  # by one process first, so that only one decodes
             if processes.is_main is turn:
                 self.sets = {split: _open_split(experiment, split) for split in names}
@@ -122,6 +123,9 @@ class Training:
         check_plan(experiment.plan, self.model, experiment.model)
         self._made: dict[int, TrainingBatches] = {}
         self.batches = self._batches(len(experiment.plan) - 1)
+        sizes = {split: len(self.sets[split]) for split in trained}
+        if len(set(sizes.values())) > 1:
+            raise ConfigError(f"phases.train_split: got splits of {sizes} pictures; allowed are equal sizes")
         self.timetable = Timetable(experiment.plan, len(self.batches))
         self.objectives = [
             Objective(phase.loss, class_weights(phase.loss, self.train_set)) for phase in experiment.plan
@@ -275,7 +279,7 @@ class Training:
         if phase not in self._made:
             self._made.clear()  # and with it the loader processes of the phase before
             self._made[phase] = TrainingBatches(
-                self.train_set,
+                self.sets[experiment.plan[phase].train_split],
                 replace(experiment.data, input_size=experiment.plan[phase].input_size),
                 experiment.augment,
                 experiment.training.batch_size,

@@ -202,3 +202,14 @@ def test_plain_tensors_are_refused():
         augment(tv_tensors.Image(image.float()), mask, rng)
     with pytest.raises(ValueError, match="differ in height or width"):
         augment(image, tv_tensors.Mask(mask[:, 1:]), rng)
+
+
+def test_a_bilinear_mask_has_ids_that_were_never_there():
+    # Columns of class 0 and of class 3: between two of them, 1 and 2 appear.
+    mask = torch.zeros(8, 8, dtype=torch.uint8)
+    mask[:, 4:] = 3
+    pair = tv_tensors.Image(torch.zeros(3, 8, 8, dtype=torch.uint8)), tv_tensors.Mask(mask)
+    for method, ids in (("nearest", {0, 3}), ("bilinear", {0, 1, 2, 3})):
+        augment = JointAugment(AugmentConfig(flip=0.0, mask_resize=method), input_size=(32, 32))
+        _, resized = augment(*pair, np.random.default_rng(0))
+        assert set(resized.unique().tolist()) == ids

@@ -8,7 +8,7 @@ from torch import nn
 from seglab import metrics
 from seglab.config import DataConfig
 from seglab.errors import DataError
-from seglab.evaluation.confusion import ConfusionCounter, count_confusion
+from seglab.evaluation.confusion import ConfusionCounter, count_images, count_on_cpu, count_on_device
 from seglab.evaluation.execution import Execution
 from seglab.evaluation.inference import predict_masks
 
@@ -36,17 +36,17 @@ def samples(sizes, seed=0):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 4])
-def test_equals_the_sum_over_pictures_whatever_the_batches(batch_size):
+def test_equals_each_picture_by_itself_whatever_the_batches(batch_size):
     sizes = [(32, 40)] * 3 + [(36, 33)] * 2 + [(32, 40)]
     done = []
-    found = count_confusion(
+    found = count_images(
         Brightness(), samples(sizes), 4, CPU, PLAIN, batch_size=batch_size, on_batch=done.append
     )
-    expected = sum(
+    expected = [
         metrics.confusion_matrix((image[0].numpy() // 64), mask.numpy(), 4)
         for _, _, image, mask in samples(sizes)
-    )
-    np.testing.assert_array_equal(found.numpy(), expected)
+    ]
+    np.testing.assert_array_equal(found[:, :-1], expected)
     assert sum(done) == len(sizes) and max(done) <= batch_size
 
 
@@ -77,6 +77,20 @@ def test_one_matrix_per_picture_with_a_row_of_what_was_said_of_void():
     )
 
 
+@pytest.mark.parametrize("classes", [2, 19, 254])
+def test_a_device_counts_as_the_processor_does(classes):
+    random = torch.Generator().manual_seed(classes)
+    mask = torch.randint(0, 256, (3, 20, 30), generator=random, dtype=torch.uint8)
+    prediction = torch.randint(0, classes, mask.shape, generator=random)
+    prediction[1, :2] = 255  # no class
+    found = count_on_device(prediction, mask, classes)
+    assert found.shape == (3, classes + 2, classes + 1)
+    assert torch.equal(found, count_on_cpu(prediction, mask, classes))
+    assert found[1, :, -1].sum() == 60 and found[0, :, -1].sum() == 0
+    assert torch.equal(found[:, -2].sum(1), (mask == 255).sum((1, 2)))
+    assert torch.equal(found.sum((1, 2)), torch.tensor([600] * 3))
+
+
 class Broken(Brightness):
     """Answers NaN for one pixel of a black picture."""
 
@@ -91,21 +105,27 @@ def test_nan_is_no_prediction():
     mask = torch.zeros(32, 32, dtype=torch.uint8)
     pictures = [(0, "white", black + 255, mask), (1, "black", black, mask)]
     with pytest.raises(DataError, match=r"^black: 1 predictions .* NaN"):
-        count_confusion(Broken(), pictures, 4, CPU, PLAIN)
+        count_images(Broken(), pictures, 4, CPU, PLAIN)
 
 
 def test_a_network_with_more_classes_is_noticed():
     bright = [(0, "bright", torch.full((3, 32, 32), 255, dtype=torch.uint8), torch.zeros(32, 32).byte())]
     with pytest.raises(DataError, match=r"1024 predictions are none of the 3 classes.*number of classes"):
-        count_confusion(Brightness(), bright, 3, CPU, PLAIN)
+        count_images(Brightness(), bright, 3, CPU, PLAIN)
 
 
 def test_prediction_and_mask_of_different_sizes_are_refused():
     (sample,) = samples([(32, 40)])
     with pytest.raises(DataError, match=r"p0: prediction \(1, 32, 40\) and mask \(1, 40, 32\)"):
-        count_confusion(Brightness(), [(*sample[:3], sample[3].T)], 4, CPU, PLAIN)
+        count_images(Brightness(), [(*sample[:3], sample[3].T)], 4, CPU, PLAIN)
+
+
+def test_a_mask_of_fractions_is_refused():
+    (sample,) = samples([(32, 40)])
+    with pytest.raises(DataError, match=r"p0: the mask is torch\.float32; allowed is torch\.uint8"):
+        count_images(Brightness(), [(*sample[:3], sample[3].float())], 4, CPU, PLAIN)
 
 
 def test_an_empty_split_has_no_score():
     with pytest.raises(DataError, match="the split is empty"):
-        count_confusion(Brightness(), [], 4, CPU, PLAIN)
+        count_images(Brightness(), [], 4, CPU, PLAIN)

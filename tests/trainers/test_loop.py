@@ -14,7 +14,7 @@ from seglab.config import config_hash, to_yaml
 from seglab.datasets import create_dataset
 from seglab.datasets.statistics import class_frequencies
 from seglab.errors import ConfigError, DataError, DivergedError, RunError
-from seglab.evaluation.evaluate import evaluate_run
+from seglab.evaluation.evaluate import evaluate
 from seglab.evaluation.execution import Execution
 from seglab.trainers.loop import train
 from seglab.trainers.observers import Observer
@@ -150,7 +150,7 @@ def test_two_processes_score_and_save_the_same_statistics(gentle, change, tmp_pa
     options = {**gentle.model.options, "norm": "batch"}
     experiment = change(change(gentle, "model", options=options), "training", ema_decay=0.9)
     train_with_two_processes(experiment, tmp_path / "two")
-    confusion, _ = evaluate_run(tmp_path / "two")
+    confusion = evaluate(tmp_path / "two").confusion
     np.testing.assert_array_equal(confusion, runs.read_confusion(tmp_path / "two", "val")[0])
 
 
@@ -195,7 +195,7 @@ def test_best_weights_are_those_of_the_best_epoch(tiny, change, tmp_path):
     assert summary["scores"]["val"]["mean_iou"] == pytest.approx(best, rel=1e-5)
     # Of equally good epochs the last one is kept.
     assert summary["selected_epoch"] == history.loc[history["mean_iou"] == best, "epoch"].max()
-    confusion, _ = evaluate_run(tmp_path / "run")
+    confusion = evaluate(tmp_path / "run").confusion
     np.testing.assert_array_equal(confusion, runs.read_confusion(tmp_path / "run", "val")[0])
 
 
