@@ -102,6 +102,8 @@ def main(name: str = "camvid") -> None:
         f"torch {torch.__version__}, torchvision {torchvision.__version__}, {platform.machine()}, "
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
+    gib = len(dataset) * height * width * 4 / 2**30
+    print(f"decoded arrays: {gib:.2f} GiB, of {data.cache_gib:g} GiB that data.cache_gib allows")
     for label, values in speeds.items():
         ratio = statistics.median(a / b for a, b in zip(values, speeds["torchvision"], strict=True))
         print(
