@@ -35,7 +35,7 @@ from seglab.config import (
 )
 from seglab.recipes import recipe
 
-STUDY = "camvid"
+STUDY = "camvid_comparison"
 SEEDS = (0, 1, 2)
 LEARNING_RATE = 2e-3
 LEARNING_RATES = (1e-3, 2e-3, 4e-3)
