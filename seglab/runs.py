@@ -297,6 +297,11 @@ def find(root: Path | str = "results") -> list[Path]:
     return sorted(folder for folder in finished if (folder / "config.yaml").exists())
 
 
+def evaluations(folder: Path | str) -> list[Path]:
+    """The folders of a run's further evaluations: other splits, other data, other ways of asking; sorted."""
+    return sorted(path.parent for path in Path(folder).glob("evaluations/*/summary.json"))
+
+
 def load(root: Path | str = "results") -> pd.DataFrame:
     """Reads every finished run below `root` as one table.
 

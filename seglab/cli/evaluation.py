@@ -20,6 +20,7 @@ def evaluate(
     /,
     *,
     split: str | None = None,
+    data: str | None = None,
     multi_scale: MultiScale = False,
     tile: Tile = None,
     average: Literal["probabilities", "logits"] = "probabilities",
@@ -32,7 +33,8 @@ def evaluate(
 
     Args:
         run: Run folder.
-        split: Split of the run's data set; by default the one that was watched during training.
+        split: Split of the data set; by default the one that was watched during training.
+        data: Another data set with the same classes, for example hulks_nao; by default the run's own.
         multi_scale: Ask at six scales from 0.5 to 1.75, and mirrored.
         tile: Show the pictures in pieces of this size, for pictures too large for the memory.
         average: What is averaged over scales and mirror images.
@@ -44,7 +46,7 @@ def evaluate(
 
     inference = _inference(multi_scale, tile, average)
     with tqdm(unit=" pictures", disable=None, leave=False) as bar:  # in a terminal alone
-        found = evaluate(run, split, device, inference, bar.update)
+        found = evaluate(run, split, device, inference, bar.update, data)
     print(interval_table(found.images, found.labels))
     if found.folder is not None:
         print(f"recorded in {found.folder}")

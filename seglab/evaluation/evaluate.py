@@ -20,6 +20,7 @@ from seglab import metrics, runs
 from seglab.config import Experiment
 from seglab.datasets import SegmentationDataset, create_dataset
 from seglab.datasets.loading import evaluation_samples
+from seglab.errors import ConfigError
 from seglab.evaluation.confusion import count_images
 from seglab.evaluation.inference import PLAIN, InferenceConfig, Predictor, load_predictor
 from seglab.labels import LabelSpace
@@ -58,6 +59,7 @@ def evaluate(
     device: str = "auto",
     inference: InferenceConfig = PLAIN,
     on_batch: Callable[[int], None] = lambda pictures: None,
+    data: str | None = None,
 ) -> Evaluation:
     """Scores the selected weights of a run, and records the scores unless that was done before.
 
@@ -69,15 +71,21 @@ def evaluate(
         device: `auto`, `cpu` or `cuda`.
         inference: How the network is asked.
         on_batch: Told the number of pictures done, after each batch.
+        data: Another data set with the same classes; None is the run's own.
 
     Raises:
         RunError, CheckpointError, ConfigError, DataError: If the run, its weights, the split or its pictures
-            are not there.
+            are not there, or the other data set has other classes.
     """
     experiment = runs.read_experiment(folder)
     split = split or experiment.data.eval_split
-    dataset = create_dataset(experiment.data.name, split, experiment.data.root)
+    dataset = create_dataset(data or experiment.data.name, split, None if data else experiment.data.root)
     predictor = load_predictor(folder, device, inference)
+    if dataset.labels.classes != predictor.labels.classes:
+        raise ConfigError(
+            f"data: got {dataset.name}, whose classes are {', '.join(dataset.labels.classes)}; allowed is a set "
+            f"with those of {folder}, {', '.join(predictor.labels.classes)}"
+        )
     # Views of several sizes take memory for all scores at once, so they go picture by picture.
     batch_size = 4 if inference == PLAIN else 1
     started = time.perf_counter()
@@ -96,7 +104,8 @@ def evaluate(
     summary = _summary(experiment, dataset, predictor, images, seconds)
     target = None
     if (Path(folder) / "summary.json").is_file():
-        places = record_folder(folder, split, inference), _own_folder(folder, split, inference)
+        own = _own_folder(folder, f"{data}-{split}" if data else split, inference)
+        places = [own] if data else [record_folder(folder, split, inference), own]
         target = next((place for place in places if _agrees(place, split, images)), None)
         if target is not None:
             _record(target, split, images, predictor.labels, summary)
@@ -109,8 +118,8 @@ def record_folder(folder: Path | str, split: str, inference: InferenceConfig = P
     return folder if inference == PLAIN else _own_folder(folder, split, inference)
 
 
-def _own_folder(folder: Path | str, split: str, inference: InferenceConfig) -> Path:
-    return Path(folder) / "evaluations" / f"{split}-{inference.tag}"
+def _own_folder(folder: Path | str, what: str, inference: InferenceConfig) -> Path:
+    return Path(folder) / "evaluations" / f"{what}-{inference.tag}"
 
 
 def _agrees(folder: Path, split: str, images: runs.ImageCounts) -> bool:

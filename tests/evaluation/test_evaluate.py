@@ -8,12 +8,12 @@ import pytest
 
 from seglab import metrics, runs
 from seglab.config import Experiment
-from seglab.datasets import create_dataset
-from seglab.errors import CheckpointError, DataError, RunError
+from seglab.datasets import SegmentationDataset, create_dataset
+from seglab.errors import CheckpointError, ConfigError, DataError, RunError
 from seglab.evaluation.compare import compare, comparison_table
 from seglab.evaluation.evaluate import evaluate, interval_table
 from seglab.evaluation.inference import InferenceConfig, load_predictor
-from seglab.labels import CITYSCAPES
+from seglab.labels import CAMVID11, CITYSCAPES
 
 TWO_SCALES = InferenceConfig((1.0, 1.5), flip=True)
 
@@ -193,3 +193,20 @@ def test_seeds_become_mean_and_spread(tiny, change, tmp_path):
     assert table.loc["tiny", "mean"] == pytest.approx(0.5) and table.loc["tiny", "std"] == pytest.approx(0.1)
     assert table.loc["tiny", "seeds"] == 3 and table.loc["lonely", "seeds"] == 1
     assert np.isnan(table.loc["lonely", "std"])
+
+
+def test_a_run_can_be_scored_on_another_data_set_with_its_classes(make_run, monkeypatch):
+    folder = make_run()
+    own = create_dataset("street_scenes", "test", runs.read_experiment(folder).data.root)
+    other = SegmentationDataset("elsewhere", "test", own.labels, own.samples[:1], own.root)
+    monkeypatch.setattr("seglab.evaluation.evaluate.create_dataset", lambda name, split, root: other)
+    found = evaluate(folder, "test", data="elsewhere")
+    assert found.folder == folder / "evaluations" / "elsewhere-test-plain"
+    assert found.folder in runs.evaluations(folder)
+    confusion, _ = runs.read_confusion(found.folder, "test")
+    assert 0 < confusion.sum() <= own.read_mask(0).size
+
+    strange = SegmentationDataset("strange", "test", CAMVID11, own.samples, own.root)
+    monkeypatch.setattr("seglab.evaluation.evaluate.create_dataset", lambda name, split, root: strange)
+    with pytest.raises(ConfigError, match=r"got strange, whose classes are sky.*allowed is a set with those"):
+        evaluate(folder, "test", data="strange")
