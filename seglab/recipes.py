@@ -92,7 +92,7 @@ def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed:
         training=TrainingConfig(epochs=max(1, round(epochs * _PACE.get(name, 1.0)))),
     )
     if profile != "full":
-        training = replace(base.training, batch_size=8, clip_norm=1.0, ema_decay=0.99)
+        training = replace(base.training, batch_size=8, clip_norm=1.0, ema_decay=0.99, weights="float16")
         base = replace(base, augment=_MODERATE, training=training)
     return RECIPES[name](base)
 

@@ -83,8 +83,8 @@ def evaluate(
     predictor = load_predictor(folder, device, inference)
     if dataset.labels.classes != predictor.labels.classes:
         raise ConfigError(
-            f"data: got {dataset.name}, whose classes are {', '.join(dataset.labels.classes)}; allowed is a set "
-            f"with those of {folder}, {', '.join(predictor.labels.classes)}"
+            f"data: got {dataset.name}, whose classes are {', '.join(dataset.labels.classes)}; allowed is a "
+            f"set with those of {folder}, {', '.join(predictor.labels.classes)}"
         )
     # Views of several sizes take memory for all scores at once, so they go picture by picture.
     batch_size = 4 if inference == PLAIN else 1
