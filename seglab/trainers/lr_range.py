@@ -1,7 +1,7 @@
 """The learning-rate range test: a few steps at rates that grow from tiny to absurd.
 
-Smith 2017, *Cyclical Learning Rates for Training Neural Networks*, arXiv 1506.01186, section 3.3. The rate grows
-exponentially rather than linearly, so that every power of ten gets as many steps as the next.
+Smith 2017, *Cyclical Learning Rates for Training Neural Networks*, arXiv 1506.01186, section 3.3. The rate
+grows exponentially rather than linearly, so that every power of ten gets as many steps as the next.
 """
 
 from __future__ import annotations
@@ -133,8 +133,8 @@ def sweep_lr(
         learner.load_state_dict(before)
     if len(losses) <= 2 * _TRAIL:
         raise DivergedError(
-            f"the loss diverged after {len(losses)} steps, at a learning rate of {rates[len(losses)]:.1e}, too "
-            "early to read anything from; a smaller first rate or more steps may help"
+            f"the loss diverged after {len(losses)} steps, at a learning rate of {rates[len(losses)]:.1e}, "
+            "too early to read anything from; a smaller first rate or more steps may help"
         )
     return LrCurve(rates[: len(losses)], np.array(losses), np.array(smoothed))
 

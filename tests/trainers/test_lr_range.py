@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 class Bowl:
-    """Stands in for a learner: gradient descent on `curvature` x^2 / 2, where a step of rate r is x -= r f'(x).
+    """Stands in for a learner: gradient descent on `curvature` x^2 / 2.
 
     Every step at a rate below 2 / curvature goes down, and every step above it goes up.
     """
