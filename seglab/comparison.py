@@ -205,11 +205,11 @@ def imbalance() -> list[Experiment]:
         optimizer=OptimizerConfig("adam", lr=LEARNING_RATE, weight_decay=1e-4),
         schedule=ScheduleConfig("poly", power=0.9, warmup_steps=20),
         training=TrainingConfig(
-            epochs=8,
+            epochs=6,
             batch_size=4,
             clip_norm=1.0,
             ema_decay=0.98,
-            evaluate_every=8,
+            evaluate_every=6,
             weights="float16",
             precision="fp32",
             memory_format="channels_last",
