@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from seglab.cli.app import app
+from seglab.errors import ConfigError, RunError
 
 
 @app.command
@@ -35,15 +37,40 @@ def figures(
 
 
 @app.command
-def notebook(name: Annotated[Positional[str], arg(metavar="NAME")], /) -> None:
-    """Runs a notebook from top to bottom and writes its outputs into it, as it is committed.
+def notebooks(
+    action: Positional[Literal["build", "check", "smoke"]],
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="[NAME ...]")] = (),
+    /,
+    *,
+    out: Path | None = None,
+) -> None:
+    """Runs notebooks without a browser, or checks the committed ones without running them.
 
     Args:
-        name: Beginning of its file name, for example 03.
+        action: `build` runs them in place, with their own parameters, as they are committed; `check` says in
+            a moment whether the outputs belong to the code and to the results; `smoke` runs them in the
+            quick profile and writes copies.
+        names: Beginnings of their file names, for example 03; by default all.
+        out: Folder for the copies of `smoke`; by default a temporary one that is removed at the end.
     """
-    from seglab import notebooks
+    from seglab import notebooks, runs
 
-    print(notebooks.build(name, watch=print))
+    if out is not None and action != "smoke":
+        raise ConfigError(f"--out: `{action}` writes no copies; allowed is it with smoke")
+    paths = notebooks.select(names)
+    if action == "smoke":
+        with TemporaryDirectory() as temporary:
+            notebooks.smoke(paths, out or Path(temporary), watch=print)
+    elif action == "build":
+        for path in paths:
+            notebooks.build(path, watch=print)
+            print(path)
+    else:
+        root = runs.workspace()
+        faults = [f"{path.name}: {fault}" for path in paths for fault in notebooks.check(path, root)]
+        if faults:
+            raise RunError("\n".join(faults))
+        print(f"{len(paths)} notebooks: the outputs belong to the code and to the results")
 
 
 @app.command
