@@ -1,10 +1,10 @@
-"""The folder `results/` as tables: what figures, the tables of the README and the report are made of. No torch.
+"""The folder `results/` as tables: what figures, tables of the README and the report are made of. No torch.
 
     results/<study>/<name>/seed<k>/     runs (`seglab.runs`)
             models/<network>.json       what each network costs; `seglab models --cost 1024x2048 --save …`
             models/streams.csv          how the HRNets and Mini-HRNets are built; by the same command
             datasets/<name>.json        how often each class occurs
-            camvid/latency.csv          time per picture; `seglab compare-networks --latency`
+            camvid/latency.csv          time per picture; `seglab compare-networks latency`
             faults.json                 faults injected, and how many of them a training survived
 """
 
@@ -55,7 +55,7 @@ class Results:
         if not table.empty:
             table = table[table["study"] == name]
         if table.empty:
-            raise MissingResults(f"{self.root}: no finished run of the study {name!r}; `{made_by}` makes them")
+            raise MissingResults(f"{self.root}: no finished run of study {name!r}; `{made_by}` makes them")
         return table
 
     @cached_property
@@ -76,7 +76,8 @@ class Results:
         """
         names = {one.name for one in comparison.ablations()}
         changed = self._of_camvid(names)
-        return pd.concat([self._of_camvid({comparison.BASE}), changed])
+        base = comparison.ablations()[0].model.name  # it runs under its own name
+        return pd.concat([self._of_camvid({base}), changed])
 
     def _of_camvid(self, names: set[str]) -> pd.DataFrame:
         made_by = "seglab compare-networks"
@@ -128,7 +129,7 @@ class Results:
         Raises:
             MissingResults: If it was not measured.
         """
-        return self._table(f"{comparison.STUDY}/latency.csv", "seglab compare-networks --latency")
+        return self._table(f"{comparison.STUDY}/latency.csv", "seglab compare-networks latency")
 
     @cached_property
     def datasets(self) -> dict[str, dict]:
@@ -151,7 +152,7 @@ class Results:
         """
         path = self.root / "faults.json"
         if not path.is_file():
-            raise self._missing("faults.json", "make faults")
+            raise self._missing("faults.json", "SEGLAB_FAULTS=full python -m pytest tests/faults")
         return pd.DataFrame(_read_json(path))[["fault", "injected", "survived"]]
 
     def _table(self, name: str, made_by: str) -> pd.DataFrame:

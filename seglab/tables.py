@@ -32,8 +32,8 @@ def networks(results: Results) -> pd.DataFrame:
                 "network": f"`{name}`",
                 "parameters": f"{one['params']:,}",
                 f"GMACs at {height}x{width}": f"{one['macs'] / 1e9:.1f}",
-                "paper: parameters": f"{stated['params']:,}" if stated["params"] else "–",
-                "paper: GMACs": f"{stated['macs'] / 1e9:.1f} at {size}" if stated["macs"] else "–",
+                "paper: parameters": f"{stated['params']:,}" if stated["params"] else "-",
+                "paper: GMACs": f"{stated['macs'] / 1e9:.1f} at {size}" if stated["macs"] else "-",
                 "for classes": stated["num_classes"],
             }
         )
@@ -41,7 +41,7 @@ def networks(results: Results) -> pd.DataFrame:
 
 
 def comparison(results: Results) -> pd.DataFrame:
-    """Every network under the common training: scores over the seeds, cost, and time where it was measured."""
+    """Every network under the common training: scores over the seeds, cost, and time where measured."""
     table = results.comparison
     try:
         latency = results.latency.set_index("model")["median_ms"]
@@ -61,7 +61,7 @@ def comparison(results: Results) -> pd.DataFrame:
                 "continued drive": spread(of_name["scores.test_0001tp.mean_iou"]),
                 "parameters": f"{first['cost.params'] / 1e6:.2f} M",
                 "GMACs": f"{first['cost.macs'] / 1e9:.2f}",
-                "CPU time": f"{latency[name]:.0f} ms" if name in latency else "–",
+                "CPU time": f"{latency[name]:.0f} ms" if name in latency else "-",
             }
         )
     return pd.DataFrame(rows)
@@ -87,10 +87,10 @@ def ablations(results: Results) -> pd.DataFrame:
 
 def phases(results: Results) -> pd.DataFrame:
     """Mini-UNet's schedule without one or all of its ideas, at equal time."""
-    table = results.study("soccer_phases", "seglab compare-phases")
-    scored = runs.over_seeds(table, "scores.test.mean_iou").sort_values("mean", ascending=False, kind="stable")
+    table = results.study("soccer_phases", "seglab compare-networks soccer_phases")
+    means = runs.over_seeds(table, "scores.test.mean_iou").set_index("name")["mean"]
     rows = []
-    for name in scored["name"]:
+    for name in means.sort_values(ascending=False, kind="stable").index:
         of_name = table[table["name"] == name]
         rows.append(
             {
@@ -121,13 +121,14 @@ def spread(values: Iterable[float]) -> str:
     """Fractions as a mean in per cent, with the standard deviation of single values where there are two."""
     series = pd.Series(values).dropna() * 100
     if series.empty:
-        return "–"
+        return "-"
     return f"{series.mean():.1f}" + (f" ± {series.std():.1f}" if len(series) > 1 else "")
 
 
 def markdown(table: pd.DataFrame) -> str:
     """A table in Markdown; columns of numbers stand to the right."""
-    lines = [list(table.columns), ["---"] + ["---:"] * (table.shape[1] - 1), *table.astype(str).values.tolist()]
+    rule = ["---"] + ["---:"] * (table.shape[1] - 1)
+    lines = [list(table.columns), rule, *table.astype(str).values.tolist()]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -151,5 +152,5 @@ def fill(text: str, results: Results) -> str:
 
     filled = _BETWEEN.sub(renew, text)
     if len(_MARKER.findall(text)) != 2 * len(_BETWEEN.findall(text)):
-        raise ConfigError("a marker `<!-- table: NAME -->` without its `<!-- end -->`, or the other way round")
+        raise ConfigError("a marker `<!-- table: NAME -->` without its `<!-- end -->`, or the reverse")
     return filled

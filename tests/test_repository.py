@@ -22,16 +22,20 @@ PACKAGE = ROOT / "seglab"
 LAYERS = (
     {"config", "errors", "labels"},
     {"checkpoints", "comparison", "metrics", "recipes", "render", "runs"},
+    {"results"},
     {"datasets", "models"},
     {"analysis", "evaluation"},
     {"trainers"},
     {"deploy"},
-    {"plots", "widgets"},
+    {"plots", "tables", "widgets"},
     {"cli", "notebooks", "report", "study"},
     {"__main__", "bootstrap"},
 )
 # Figures and tables are redrawn where there is no PyTorch.
-TORCH_FREE = {"config", "errors", "labels", "metrics", "plots", "render", "runs"}
+TORCH_FREE = {
+    "comparison", "config", "errors", "labels", "metrics", "plots", "recipes", "render", "report", "results",
+    "runs", "tables",
+}  # fmt: skip
 
 
 @functools.cache

@@ -24,15 +24,15 @@ def figures(
     """Redraws the figures from the stored results.
 
     Args:
-        names: Which ones; by default all.
-        results: Folder of the runs; by default results/.
+        names: Which ones; by default all for which there are results.
+        results: Folder of the results; by default results/.
         out: Folder for the PNG and SVG files; by default figures/.
     """
     from seglab import runs
     from seglab.plots import draw
 
     home = runs.workspace()
-    for path in draw(names, results or home / "results", out or home / "figures"):
+    for path in draw(names, results or home / "results", out or home / "figures", say=print):
         print(path)
 
 
@@ -82,17 +82,51 @@ def study() -> None:
 
 
 @app.command
-def compare_networks(*, at_once: int = 1, tuning: bool = False) -> None:
-    """Trains every network of the comparison on CamVid (`seglab.comparison`); skips what is there.
+def tables(*, results: Path | None = None) -> None:
+    """Makes the tables of README.md anew from the stored results.
 
     Args:
+        results: Folder of the results; by default results/.
+    """
+    from seglab import runs
+    from seglab.results import Results
+    from seglab.tables import fill
+
+    home = runs.workspace()
+    path = home / "README.md"
+    text = path.read_text(encoding="utf-8")
+    runs.write_text(path, fill(text, Results(results or home / "results")))
+    print(path)
+
+
+@app.command
+def compare_networks(
+    what: Positional[Literal["networks", "tuning", "soccer_phases", "own_recipes", "latency"]] = "networks",
+    /,
+    *,
+    at_once: int = 1,
+) -> None:
+    """Trains what the study compares (`seglab.comparison`); skips what is there.
+
+    Args:
+        what: `networks` are all of them on CamVid, and the ablations; `tuning` is what the learning rate was
+            chosen by; `soccer_phases` and `own_recipes` are the smaller questions; `latency` trains nothing
+            and measures how long the networks take for a picture, on an idle machine.
         at_once: Trainings side by side; more than one is for GPUs.
-        tuning: Train what the learning rate was chosen by, instead.
     """
     from seglab import comparison
-    from seglab.study import train_missing
+    from seglab.study import measure_latency, train_missing
 
-    train_missing(comparison.tuning() if tuning else comparison.whole(), at_once)
+    plans = {
+        "networks": comparison.whole,
+        "tuning": comparison.tuning,
+        "soccer_phases": comparison.soccer_phases,
+        "own_recipes": comparison.own_recipes,
+    }
+    if what == "latency":
+        print(measure_latency())
+    else:
+        train_missing(plans[what](), at_once)
 
 
 @app.command
