@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from seglab.cli.app import app
+from seglab.errors import ConfigError, RunError
 
 
 @app.command
@@ -22,28 +24,53 @@ def figures(
     """Redraws the figures from the stored results.
 
     Args:
-        names: Which ones; by default all.
-        results: Folder of the runs; by default results/.
+        names: Which ones; by default all for which there are results.
+        results: Folder of the results; by default results/.
         out: Folder for the PNG and SVG files; by default figures/.
     """
     from seglab import runs
     from seglab.plots import draw
 
     home = runs.workspace()
-    for path in draw(names, results or home / "results", out or home / "figures"):
+    for path in draw(names, results or home / "results", out or home / "figures", say=print):
         print(path)
 
 
 @app.command
-def notebook(name: Annotated[Positional[str], arg(metavar="NAME")], /) -> None:
-    """Runs a notebook from top to bottom and writes its outputs into it, as it is committed.
+def notebooks(
+    action: Positional[Literal["build", "check", "smoke"]],
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="[NAME ...]")] = (),
+    /,
+    *,
+    out: Path | None = None,
+) -> None:
+    """Runs notebooks without a browser, or checks the committed ones without running them.
 
     Args:
-        name: Beginning of its file name, for example 03.
+        action: `build` runs them in place, with their own parameters, as they are committed; `check` says in
+            a moment whether the outputs belong to the code and to the results; `smoke` runs them in the
+            quick profile and writes copies.
+        names: Beginnings of their file names, for example 03; by default all.
+        out: Folder for the copies of `smoke`; by default a temporary one that is removed at the end.
     """
-    from seglab import notebooks
+    from seglab import notebooks, runs
 
-    print(notebooks.build(name, watch=print))
+    if out is not None and action != "smoke":
+        raise ConfigError(f"--out: `{action}` writes no copies; allowed is it with smoke")
+    paths = notebooks.select(names)
+    if action == "smoke":
+        with TemporaryDirectory() as temporary:
+            notebooks.smoke(paths, out or Path(temporary), watch=print)
+    elif action == "build":
+        for path in paths:
+            notebooks.build(path, watch=print)
+            print(path)
+    else:
+        root = runs.workspace()
+        faults = [f"{path.name}: {fault}" for path in paths for fault in notebooks.check(path, root)]
+        if faults:
+            raise RunError("\n".join(faults))
+        print(f"{len(paths)} notebooks: the outputs belong to the code and to the results")
 
 
 @app.command
@@ -55,17 +82,51 @@ def study() -> None:
 
 
 @app.command
-def compare_networks(*, at_once: int = 1, tuning: bool = False) -> None:
-    """Trains every network of the comparison on CamVid (`seglab.comparison`); skips what is there.
+def tables(*, results: Path | None = None) -> None:
+    """Makes the tables of README.md anew from the stored results.
 
     Args:
+        results: Folder of the results; by default results/.
+    """
+    from seglab import runs
+    from seglab.results import Results
+    from seglab.tables import fill
+
+    home = runs.workspace()
+    path = home / "README.md"
+    text = path.read_text(encoding="utf-8")
+    runs.write_text(path, fill(text, Results(results or home / "results")))
+    print(path)
+
+
+@app.command
+def compare_networks(
+    what: Positional[Literal["networks", "tuning", "soccer_phases", "own_recipes", "latency"]] = "networks",
+    /,
+    *,
+    at_once: int = 1,
+) -> None:
+    """Trains what the study compares (`seglab.comparison`); skips what is there.
+
+    Args:
+        what: `networks` are all of them on CamVid, and the ablations; `tuning` is what the learning rate was
+            chosen by; `soccer_phases` and `own_recipes` are the smaller questions; `latency` trains nothing
+            and measures how long the networks take for a picture, on an idle machine.
         at_once: Trainings side by side; more than one is for GPUs.
-        tuning: Train what the learning rate was chosen by, instead.
     """
     from seglab import comparison
-    from seglab.study import train_missing
+    from seglab.study import measure_latency, train_missing
 
-    train_missing(comparison.tuning() if tuning else comparison.whole(), at_once)
+    plans = {
+        "networks": comparison.whole,
+        "tuning": comparison.tuning,
+        "soccer_phases": comparison.soccer_phases,
+        "own_recipes": comparison.own_recipes,
+    }
+    if what == "latency":
+        print(measure_latency())
+    else:
+        train_missing(plans[what](), at_once)
 
 
 @app.command
