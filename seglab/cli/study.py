@@ -101,7 +101,9 @@ def tables(*, results: Path | None = None) -> None:
 
 @app.command
 def compare_networks(
-    what: Positional[Literal["networks", "tuning", "soccer_phases", "own_recipes", "latency"]] = "networks",
+    what: Positional[
+        Literal["networks", "tuning", "soccer_phases", "own_recipes", "imbalance", "latency"]
+    ] = "networks",
     /,
     *,
     at_once: int = 1,
@@ -110,8 +112,8 @@ def compare_networks(
 
     Args:
         what: `networks` are all of them on CamVid, and the ablations; `tuning` is what the learning rate was
-            chosen by; `soccer_phases` and `own_recipes` are the smaller questions; `latency` trains nothing
-            and measures how long the networks take for a picture, on an idle machine.
+            chosen by; `soccer_phases`, `own_recipes` and `imbalance` are the smaller questions; `latency`
+            trains nothing and measures how long the networks take for a picture, on an idle machine.
         at_once: Trainings side by side; more than one is for GPUs.
     """
     from seglab import comparison
@@ -122,6 +124,7 @@ def compare_networks(
         "tuning": comparison.tuning,
         "soccer_phases": comparison.soccer_phases,
         "own_recipes": comparison.own_recipes,
+        "imbalance": comparison.imbalance,
     }
     if what == "latency":
         print(measure_latency())
