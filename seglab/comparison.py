@@ -192,7 +192,8 @@ def imbalance() -> list[Experiment]:
     """What the loss's class weights, or the choice of crops, do to common and to rare classes.
 
     The embedded street scenes, because their rare classes are nearly as rare as those of Cityscapes; a
-    Mini-UNet with a trained encoder on small crops, because that learns within minutes. Nothing is selected: the average of the weights after the last epoch is scored on the test split.
+    Mini-UNet with a trained encoder on small crops, because that learns within minutes. Nothing is selected:
+    the average of the weights after the last epoch is scored on the test split.
     """
     base = Experiment(
         "imbalance",
