@@ -191,9 +191,9 @@ def _phased(base: Experiment, phases: Sequence[PhaseConfig]) -> Experiment:
 def imbalance() -> list[Experiment]:
     """What the loss's class weights, or the choice of crops, do to common and to rare classes.
 
-    The embedded street scenes, because their rare classes are nearly as rare as those of Cityscapes; a
-    Mini-UNet with a trained encoder on small crops, because that learns within minutes. Nothing is selected:
-    the average of the weights after the last epoch is scored on the test split.
+    The embedded street scenes, because some of their classes are rare by being small and others by being
+    seldom; a Mini-UNet with a trained encoder on small crops, because that learns within minutes. Nothing is
+    selected: the average of the weights after the last epoch is scored on the test split.
     """
     base = Experiment(
         "imbalance",

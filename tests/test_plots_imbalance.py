@@ -27,7 +27,7 @@ def test_position_maps_have_a_map_for_each_class():
     maps[1, 0, 0], maps[:, 1, 3] = 0.25, np.nan
     figure = position_maps(maps, ["a", "b", "c"], columns=2)
     titles = [axes.get_title() for axes in figure.axes if axes.images]
-    assert titles == ["a, up to 0 %", "b, up to 25 %", "c, up to 0 %"]
+    assert titles == ["a, up to 0.0%", "b, up to 25.0%", "c, up to 0.0%"]
 
 
 def test_bars_part_what_is_seldom_from_what_is_small(tmp_path):

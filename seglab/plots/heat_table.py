@@ -19,15 +19,16 @@ def heat_table(percent: pd.DataFrame, title: str, difference: bool = False) -> F
     """
     values = percent.to_numpy(float)
     # Differences beyond 40 points are as dark as such of 40, so that small ones can be told from none.
-    look = dict(cmap="BrBG", vmin=-40, vmax=40) if difference else dict(cmap="Blues", vmin=0, vmax=100)
+    darkest = 40 if difference else np.nanmax(values)
+    look = dict(cmap="BrBG", vmin=-darkest) if difference else dict(cmap="Blues", vmin=0)
     with style():
         figure = new_figure(170, 26 + 4.6 * len(percent))
         axes = figure.subplots()
-        axes.imshow(values, aspect="auto", **look)
+        axes.imshow(values, aspect="auto", vmax=darkest, **look)
         for (y, x), value in np.ndenumerate(values):
             text = "-" if np.isnan(value) else _number(value, difference)
-            dark = abs(value) > (30 if difference else 55)
-            axes.text(x, y, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
+            color = "white" if abs(value) > 0.6 * darkest else "black"
+            axes.text(x, y, text, ha="center", va="center", fontsize=6, color=color)
         axes.set_xticks(range(percent.shape[1]), percent.columns, rotation=40, ha="right")
         axes.set_yticks(range(len(percent)), percent.index)
         axes.set_title(title, loc="left")

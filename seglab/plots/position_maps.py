@@ -28,5 +28,5 @@ def position_maps(heat_maps: np.ndarray, classes: Sequence[str], columns: int = 
         for axes, name, shares in zip(grid, classes, heat_maps, strict=False):
             largest = np.nanmax(shares)
             axes.imshow(shares, cmap="cividis", vmin=0, vmax=largest or 1, aspect="auto")
-            axes.set_title(f"{name}, up to {100 * largest:.2g} %", fontsize=7)
+            axes.set_title(f"{name}, up to {largest:.1%}", fontsize=7)
     return figure
