@@ -196,6 +196,13 @@ def own_recipes() -> list[Experiment]:
     ]
 
 
-def whole() -> list[Experiment]:
+def everything() -> list[Experiment]:
     """All runs of the study, those that the others are compared with first."""
-    return [*networks(), *ablations()]
+    return [
+        *own_recipes(),
+        *tuning(),
+        *networks(),
+        *ablations(),
+        *soccer_phases(),
+        *soccer_mistakes(),
+    ]

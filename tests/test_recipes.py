@@ -98,13 +98,7 @@ def difference(one, other, prefix=""):
 
 
 def test_every_run_has_a_folder_of_its_own():
-    runs = [
-        *comparison.whole(),
-        *comparison.tuning(),
-        *comparison.soccer_phases(),
-        *comparison.soccer_mistakes(),
-        *comparison.own_recipes(),
-    ]
+    runs = comparison.everything()
     assert len({(one.study, one.name, one.seed) for one in runs}) == len(runs)
 
 

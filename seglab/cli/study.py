@@ -55,17 +55,17 @@ def study() -> None:
 
 
 @app.command
-def compare_networks(*, at_once: int = 1, tuning: bool = False) -> None:
-    """Trains every network of the comparison on CamVid (`seglab.comparison`); skips what is there.
+def study_full(*, at_once: int = 1) -> None:
+    """Trains all that the study rests on (`seglab.comparison`), but for what is there, and redraws the figures.
+
+    It takes days on a processor and hours on a GPU; stopped, it goes on where it was.
 
     Args:
         at_once: Trainings side by side; more than one is for GPUs.
-        tuning: Train what the learning rate was chosen by, instead.
     """
-    from seglab import comparison
-    from seglab.study import train_missing
+    from seglab.study import run_full_study
 
-    train_missing(comparison.tuning() if tuning else comparison.whole(), at_once)
+    run_full_study(at_once)
 
 
 @app.command
