@@ -56,7 +56,7 @@ def study() -> None:
 
 @app.command
 def study_full(*, at_once: int = 1) -> None:
-    """Trains all that the study rests on (`seglab.comparison`), but for what is there, and redraws the figures.
+    """Trains all that the study rests on (`seglab.comparison`), but for what is there; redraws the figures.
 
     It takes days on a processor and hours on a GPU; stopped, it goes on where it was.
 
