@@ -154,6 +154,7 @@ def minihrnet(base: Experiment) -> Experiment:
         base,
         optimizer=OptimizerConfig("adam", lr=1e-3, weight_decay=1e-4),
         schedule=ScheduleConfig("poly", power=0.9, warmup_steps=20),
+        training=replace(base.training, weights="float32"),  # too many to be kept with the results anyway
     )
 
 
