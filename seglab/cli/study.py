@@ -100,6 +100,27 @@ def tables(*, results: Path | None = None) -> None:
 
 
 @app.command
+def report(*, html: bool = False, results: Path | None = None, out: Path | None = None) -> None:
+    """Writes the study as a chapter, from the stored results; or the notebooks as pages.
+
+    Args:
+        html: Write a folder of pages with the committed notebooks and their outputs instead of the PDF.
+        results: Folder of the results; by default results/.
+        out: File to write, or with --html the folder; by default report.pdf or site/ below runs/.
+    """
+    from seglab import runs
+    from seglab.report import write_pdf, write_site
+
+    home = runs.workspace()
+    if html:
+        print(write_site(out or home / "runs" / "site")[0])
+    else:
+        target = out or home / "runs" / "report.pdf"
+        write_pdf(results or home / "results", target)
+        print(target)
+
+
+@app.command
 def compare_networks(
     what: Positional[Literal["networks", "tuning", "soccer_phases", "own_recipes", "latency"]] = "networks",
     /,
