@@ -89,6 +89,37 @@ def train_missing(experiments: Iterable[Experiment], at_once: int = 1) -> None:
         raise RunError(f"these trainings failed: {', '.join(failed)}; their logs are below runs/logs")
 
 
+def measure_latency() -> Path:
+    """Times every network of the comparison for one picture on the processor, and records it in `results/`.
+
+    The numbers hold for this machine, its threads and this moment: nothing else should run.
+
+    Returns:
+        The file; an earlier one is replaced, since times are compared within one measurement only.
+    """
+    import torch
+
+    from seglab import comparison
+    from seglab.analysis.latency import latency
+    from seglab.evaluation.execution import Execution
+    from seglab.labels import CAMVID11
+    from seglab.models import create_model
+
+    experiments = {one.name: one for one in comparison.networks()}
+    models = {}
+    for name, one in experiments.items():
+        # Pretrained weights take the same time as others, and would have to be read.
+        options = {key: value for key, value in one.model.options.items() if key != "pretrained"}
+        models[name] = create_model(one.model.name, CAMVID11.num_classes, **options)
+    size = next(iter(experiments.values())).data.input_size
+    table = latency(models, size, Execution(torch.device("cpu")))
+    table = table.assign(height=size[0], width=size[1]).round({"median_ms": 2, "p95_ms": 2})
+    path = runs.workspace() / "results" / comparison.STUDY / "latency.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    runs.write_text(path, table.to_csv(index=False))
+    return path
+
+
 def _is_there(experiment: Experiment) -> bool:
     folder = runs.default_folder(experiment)
     if not folder.exists():

@@ -1,12 +1,19 @@
 """What all tests share: a cache of their own, a tiny set of street scenes, a tiny experiment."""
 
+import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from seglab import comparison, metrics, runs
 from seglab.config import AugmentConfig, DataConfig, Experiment, ModelConfig, TrainingConfig
 from seglab.datasets import street_scenes
+from seglab.labels import CAMVID11, SOCCER4
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -44,6 +51,80 @@ def tiny(scenes):
             epochs=3, batch_size=3, precision="fp32", memory_format="contiguous", save_every_s=0.0
         ),
     )
+
+
+# The runs of `study_results` on CamVid: the networks of the projects, a rival, the largest, three ablations.
+INVENTED = (
+    "minihrnet_a3", "segsmall", "miniunet", "erfnet", "hrnetv2_w48",
+    "a3_norm_batch", "a3_block_basic", "a3_no_augmentation",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def study_results(tmp_path_factory):
+    """A folder of results such as a whole study leaves: every kind of file, its numbers drawn at random."""
+    root = tmp_path_factory.mktemp("study") / "results"
+    shutil.copytree(Path(__file__).parents[1] / "results" / "models", root / "models")
+    shutil.copytree(Path(__file__).parents[1] / "results" / "datasets", root / "datasets")
+    rng = np.random.default_rng(0)
+    planned = [one for one in comparison.whole() if one.name in INVENTED and one.seed < 2]
+    planned += [one for one in comparison.soccer_phases() if one.seed < 2]
+    for nth, experiment in enumerate(planned):
+        _invent_run(root, experiment, nth, rng)
+    names = [one.name for one in comparison.networks() if one.name in INVENTED]
+    times = pd.DataFrame({"model": list(dict.fromkeys(names)), "median_ms": 50.0, "p95_ms": 60.0})
+    times["median_ms"] += 7.0 * np.arange(len(times))
+    times.to_csv(root / "camvid" / "latency.csv", index=False)
+    faults = [{"fault": "F1", "injected": 40, "survived": 40}, {"fault": "F2", "injected": 9, "survived": 8}]
+    (root / "faults.json").write_text(json.dumps(faults), encoding="utf-8")
+    return root
+
+
+def _invent_run(root, experiment, nth, rng):
+    labels = CAMVID11 if experiment.data.name == "camvid" else SOCCER4
+    folder = runs.create(root / experiment.study / experiment.name / f"seed{experiment.seed}", experiment)
+    epochs = max(6, experiment.training.epochs)
+    names = [phase.name for phase in experiment.phases for _ in range(phase.epochs)]
+    names += ["training"] * (epochs - len(names))
+    runs.write_history(
+        folder,
+        [
+            {
+                "epoch": epoch + 1, "phase": names[epoch], "loss": 2 / (epoch + 1) ** 0.4 + nth % 3 / 9,
+                "mean_iou": 0.6 - 0.5 / (epoch + 1) if epoch % 3 == 2 else None, "seconds": 20.0,
+            }
+            for epoch in range(epochs)
+        ],
+    )  # fmt: skip
+    scores = {}
+    for split in experiment.data.report_splits:
+        scores[split] = {"mean_iou": _invent_scores(folder, split, labels, nth, rng)}
+    params, macs = 10**6 * (1 + nth % 12), 10**9 * (1 + nth % 5)
+    runs.write_summary(
+        folder,
+        {
+            "scores": scores,
+            "cost": {"params": params, "macs": macs, "input_size": [180, 240]},
+            "time": {"seconds": 20.0 * epochs},
+        },
+    )
+    if experiment.name in ("segsmall", "minihrnet_a3"):
+        asked = folder / "evaluations" / "test-scales"
+        asked.mkdir(parents=True)
+        _invent_scores(asked, "test", labels, nth, rng)
+        runs.write_summary(asked, {"inference": {"scales": [0.75, 1.0, 1.25]}})
+
+
+def _invent_scores(folder, split, labels, nth, rng):
+    """Writes matrices of four pictures and their sum; returns the mean IoU."""
+    number = labels.num_classes
+    counts = rng.integers(0, 30, (4, number + 1, number))
+    for k in range(number):
+        counts[:, k, k] += 10 * (number - k) * (3 + nth % 7)
+    runs.write_images(folder, split, runs.ImageCounts(tuple("abcd"), counts))
+    confusion = counts[:, :-1].sum(0)
+    runs.write_confusion(folder, split, confusion, labels.classes)
+    return metrics.mean_iou(confusion)
 
 
 @pytest.fixture

@@ -181,7 +181,7 @@ def test_data_check_gives_a_verdict_and_an_exit_code(run, monkeypatch, tmp_path)
         (["data", "make", "camvid"], 2, ["camvid", "street_scenes"]),
         (["data", "list", "kitti"], 2, ["kitti", "cityscapes"]),
         (["figures", "--results", "/nowhere"], 5, ["/nowhere"]),
-        (["notebook", "99"], 2, ["99", "03_train_minihrnet"]),
+        (["notebooks", "check", "99"], 2, ["99", "03_train_minihrnet"]),
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(run, monkeypatch, arguments, code, parts):

@@ -8,7 +8,11 @@ import pandas as pd
 import torch
 
 from seglab.analysis.complexity import model_complexity, write_complexity
+from seglab.analysis.structure import stream_table
 from seglab.models import create_model, list_models
+from seglab.models.hrnet import HRNet
+from seglab.models.minihrnet import MiniHRNet
+from seglab.runs import write_text
 
 NUM_CLASSES = 19
 
@@ -18,8 +22,8 @@ def cost_table(input_size: tuple[int, int] | None = None, folder: Path | None = 
 
     Args:
         input_size: Height and width for which multiply-adds are counted; None leaves them out.
-        folder: Where to write `<name>.json` of each network; None, as it must be without an input size,
-            writes nothing.
+        folder: Where to write `<name>.json` of each network, and `streams.csv` of those with parallel
+            streams; None, as it must be without an input size, writes nothing.
 
     Returns:
         One row per network: `model` and `parameters`; with an input size also `GMACs`, and `activations
@@ -40,4 +44,17 @@ def cost_table(input_size: tuple[int, int] | None = None, folder: Path | None = 
             row["GMACs"] = f"{cost.macs / 1e9:.2f}"
             row["activations (MiB)"] = f"{cost.activation_bytes / 2**20:.0f}"
         rows.append(row)
+    if folder is not None:
+        _write_streams(folder)
     return pd.DataFrame(rows)
+
+
+def _write_streams(folder: Path) -> None:
+    tables = []
+    for name in list_models():
+        with torch.device("meta"):
+            model = create_model(name, NUM_CLASSES)
+        if isinstance(model, HRNet | MiniHRNet):
+            tables.append(stream_table(model).assign(network=name))
+    if tables:
+        write_text(folder / "streams.csv", pd.concat(tables).to_csv(index=False))

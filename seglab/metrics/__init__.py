@@ -5,6 +5,7 @@
     conventions.py   the same predictions scored as other systems do
     boundary.py      boundary IoU, accuracy near borders
     sizes.py         IoU of every true segment, by its size
+    weights.py       weights of the classes in a loss, from how often they occur
     calibration.py   is a confidence of 80 % right in 80 % of the pixels?
 """
 

@@ -10,9 +10,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from seglab.plots.style import SERIES, new_figure, style
+from seglab.results import Results
 
 # Half the width and height of a box; steps and streams are 1 apart.
 HALF_WIDTH, HALF_HEIGHT = 0.34, 0.3
+
+
+# The network of the thesis and what the thesis cuts it down to.
+_CUT_DOWN = ("hrnetv2_w48", "minihrnet_a1", "minihrnet_a2", "minihrnet_a3")
+
+
+def architectures(results: Results) -> Figure:
+    """What to see: approaches 1 and 2 are HRNet with less, approach 3 is another network."""
+    table = results.streams
+    return architecture({name: table[table["network"] == name] for name in _CUT_DOWN})
 
 
 def architecture(networks: Mapping[str, pd.DataFrame]) -> Figure:

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from seglab import metrics, runs
 from seglab.labels import LABEL_SPACES
-from seglab.plots.style import new_figure, style
+from seglab.plots.style import SUBJECTS, new_figure, seeds, style
+from seglab.results import Results, summed_confusion
 
 
-def class_iou(table: pd.DataFrame) -> Figure:
-    """What to see: which classes carry the mean and which ones pull it down, one run below the other.
+def class_iou(results: Results) -> Figure:
+    """What to see: which classes carry the mean and which ones pull it down, in the three projects' networks.
 
-    Args:
-        table: From `runs.load`. The test split is drawn where a run has it, else the validation split.
+    CamVid, test; the bars are the matrices of all seeds added, the dashes the single seeds.
     """
+    table = results.comparison
+    shown = [name for name in SUBJECTS if name in set(table["name"])] or [table["name"].iloc[0]]
     with style():
-        figure = new_figure(170, 75 * len(table))
-        all_axes = figure.subplots(len(table), 1, squeeze=False)[:, 0]
-        for axes, (_, row) in zip(all_axes, table.iterrows(), strict=True):
-            split = "test" if "test" in runs.splits(row["folder"]) else "val"
-            confusion, classes = runs.read_confusion(row["folder"], split)
-            draw_class_iou(axes, confusion, classes)
-            axes.set_title(f"{row['name']} on {row['data']} {split}, seed {row['seed']}", loc="left")
+        figure = new_figure(170, 62 * len(shown))
+        for axes, name in zip(figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown, strict=True):
+            of_name = table[table["name"] == name]
+            draw_class_iou(axes, *summed_confusion(of_name, "test"))
+            matrices = np.stack([runs.read_confusion(folder, "test")[0] for folder in of_name["folder"]])
+            for seed, scores in zip(of_name["seed"], 100 * metrics.iou(matrices), strict=True):
+                places = range(len(scores))
+                axes.plot(places, scores, "_", color="black", ms=7, zorder=3, label=f"seed {seed}")
+                for x, text in enumerate(axes.texts[: len(scores)]):
+                    text.set_y(np.nanmax([text.get_position()[1], scores[x] + 1.5]))
+            axes.set_title(f"{name} on CamVid test, {seeds(of_name)}", loc="left")
     return figure
 
 
@@ -46,7 +51,8 @@ def draw_class_iou(axes: Axes, confusion: np.ndarray, classes: tuple[str, ...]) 
         classes: K names.
     """
     scores = 100 * metrics.iou(confusion)
-    axes.bar(range(len(classes)), np.nan_to_num(scores), color=_colors(classes), edgecolor="#333333", lw=0.5)
+    colors = class_colors(classes)
+    axes.bar(range(len(classes)), np.nan_to_num(scores), color=colors, edgecolor="#333333", lw=0.5)
     for x, value in enumerate(scores):
         text = "absent" if np.isnan(value) else f"{value:.0f}"
         axes.text(x, (0 if np.isnan(value) else value) + 1.5, text, ha="center", fontsize=6.5)
@@ -58,7 +64,8 @@ def draw_class_iou(axes: Axes, confusion: np.ndarray, classes: tuple[str, ...]) 
     axes.grid(axis="x", visible=False)
 
 
-def _colors(classes: tuple[str, ...]) -> list[tuple[float, ...]]:
+def class_colors(classes: tuple[str, ...]) -> list[tuple[float, ...]]:
+    """The classes' own colours, RGB in [0, 1]; grey for classes of no known label space."""
     for space in LABEL_SPACES.values():
         if space.classes == classes:
             return [tuple(channel / 255 for channel in color) for color in space.colors]

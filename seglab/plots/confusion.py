@@ -6,7 +6,42 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from seglab.plots.style import new_figure, style
+from seglab.plots.style import SUBJECTS, new_figure, seeds, style
+from seglab.results import Results, summed_confusion
+
+
+def confusions(results: Results) -> Figure:
+    """What to see: at the left where each true class goes, at the right what each answer really was.
+
+    CamVid, test; the matrices of all seeds of a network are added. The diagonal is recall at the left and
+    precision at the right.
+    """
+    table = results.comparison
+    shown = [name for name in SUBJECTS if name in set(table["name"])] or [table["name"].iloc[0]]
+    with style():
+        figure = new_figure(170, 88 * len(shown))
+        for row, name in zip(figure.subplots(len(shown), 2, squeeze=False), shown, strict=True):
+            of_name = table[table["name"] == name]
+            confusion, classes = summed_confusion(of_name, "test")
+            for axes, axis, unit in ((row[0], 1, "% of the true pixels"), (row[1], 0, "% of the answers")):
+                percent = _percent(confusion, axis)
+                axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+                for (y, x), value in np.ndenumerate(percent):
+                    if value >= 0.5:
+                        color = "white" if value > 55 else "black"
+                        axes.text(x, y, f"{value:.0f}", ha="center", va="center", fontsize=5.5, color=color)
+                axes.set_xticks(range(len(classes)), classes, rotation=60, ha="right", rotation_mode="anchor")
+                axes.set_yticks(range(len(classes)), classes if axis else [])
+                axes.set_title(f"{name}, {seeds(of_name)}: {unit}", loc="left", fontsize=8)
+                axes.set(xlabel="predicted", ylabel="true" if axis else "")
+                axes.grid(visible=False)
+    return figure
+
+
+def _percent(confusion: np.ndarray, axis: int) -> np.ndarray:
+    """A matrix in per cent of its rows (axis 1) or columns (axis 0); NaN where there is nothing."""
+    total = np.broadcast_to(confusion.sum(axis, keepdims=True), confusion.shape)
+    return 100 * np.divide(confusion, total, out=np.full(confusion.shape, np.nan), where=total > 0)
 
 
 def figure_of_mistakes(confusion: np.ndarray, classes: tuple[str, ...]) -> Figure:
@@ -16,8 +51,7 @@ def figure_of_mistakes(confusion: np.ndarray, classes: tuple[str, ...]) -> Figur
         confusion: int (K,K), rows true.
         classes: K names.
     """
-    total = confusion.sum(1, keepdims=True)
-    percent = 100 * np.divide(confusion, total, out=np.full(confusion.shape, np.nan), where=total > 0)
+    percent = _percent(confusion, 1)
     text = np.where(percent >= 0.5, np.char.mod("%.0f", np.nan_to_num(percent)), "")
     with style():
         figure = new_figure(150, 125)

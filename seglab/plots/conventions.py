@@ -1,4 +1,4 @@
-"""One prediction, many mean IoUs: what the convention makes of it."""
+"""The same predictions under the conventions of several systems."""
 
 from __future__ import annotations
 
@@ -6,35 +6,58 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from seglab import runs
+from seglab.errors import RunError
 from seglab.metrics.conventions import CONVENTIONS
-from seglab.plots.style import SERIES, new_figure, style
+from seglab.plots.style import look, new_figure, seeds, style
+from seglab.results import MissingResults, Results
 
 
-def conventions(table: pd.DataFrame, split: str = "test") -> Figure:
-    """What to see: the same predictions are worth many per cent more or less, depending on who counts.
+def conventions(results: Results) -> Figure:
+    """What to see: one network has as many mean IoUs as there are ways to average.
 
-    Args:
-        table: From `runs.load`; drawn are the runs with confusion matrices of single pictures of the split.
-        split: Which split.
+    CamVid, test; a point is a network, mean over its seeds; the line is its score by this study's convention.
     """
-    uses = {name: use for name, use in CONVENTIONS.items() if use.resolution == 1}
+    table = convention_scores(results)
+    ours = table.iloc[0]
     with style():
-        figure = new_figure(170, 20 + 6.5 * len(uses))
+        figure = new_figure(170, 26 + 6.5 * len(table))
         axes = figure.subplots()
-        for number, (_, row) in enumerate(_scored(table, split).iterrows()):
-            counts = runs.read_images(row["folder"], split).counts
-            scores = [100 * use.convention.score(counts) for use in uses.values()]
-            color = SERIES[number % len(SERIES)]
-            label = f"{row['name']} on {row['data']}, seed {row['seed']}"
-            axes.plot(scores, range(len(uses)), "o", color=color, ms=5, label=label)
-            axes.axvline(scores[0], color=color, lw=0.8, ls=":")
-        labels = [f"{name}\n({use.system})" if use.system else name for name, use in uses.items()]
-        axes.set_yticks(range(len(uses)), labels, fontsize=6.5)
+        for name in table.columns:
+            color, marker = look(name)
+            axes.axvline(ours[name], color=color, lw=0.6, ls=":")
+            axes.plot(table[name], range(len(table)), marker, color=color, ms=5, label=name)
+        systems = [CONVENTIONS[name].system for name in table.index]
+        labels = [f"{name}\n{system}".strip() for name, system in zip(table.index, systems, strict=True)]
+        axes.set_yticks(range(len(table)), labels, fontsize=6)
         axes.invert_yaxis()
-        axes.set(xlabel=f"mean IoU of the same predictions of the {split} split (%)")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0))
+        runs_shown = seeds(results.comparison[results.comparison["name"] == table.columns[0]])
+        axes.set_xlabel(f"mean IoU on CamVid test (%), {runs_shown}")
+        figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
-def _scored(table: pd.DataFrame, split: str) -> pd.DataFrame:
-    return table[[runs.has_images(folder, split) for folder in table["folder"]]]
+def convention_scores(results: Results) -> pd.DataFrame:
+    """One row per convention and one column per network, in per cent; the best, middle and worst network.
+
+    Conventions that count at another resolution need other predictions and are left out.
+
+    Raises:
+        MissingResults: If no run has the matrices of its single pictures.
+    """
+    found: dict[str, list[pd.Series]] = {}
+    for row in results.comparison.itertuples():
+        try:
+            counts = runs.read_images(row.folder, "test").counts
+        except RunError:
+            continue
+        used = {name: use.convention for name, use in CONVENTIONS.items() if use.resolution == 1}
+        scores = {name: 100 * convention.score(counts) for name, convention in used.items()}
+        found.setdefault(row.name, []).append(pd.Series(scores))
+    if not found:
+        raise MissingResults(
+            f"{results.root}: no run has matrices of single pictures; `seglab evaluate RUN --split test` "
+            "writes them"
+        )
+    table = pd.DataFrame({name: pd.concat(seeds, axis=1).mean(axis=1) for name, seeds in found.items()})
+    ranked = table.iloc[0].sort_values(ascending=False, kind="stable").index
+    return table[list(dict.fromkeys((ranked[0], ranked[len(ranked) // 2], ranked[-1])))]

@@ -8,6 +8,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from seglab.plots.style import SERIES, new_figure, style
+from seglab.results import Results
+
+_SHOWN = ("hrnetv2_w48", "minihrnet_a1", "minihrnet_a2", "minihrnet_a3")
+
+
+def costs_by_part(results: Results) -> Figure:
+    """What to see: HRNet is heavy where it is coarse and busy where it is fine; each approach moves both."""
+    return cost_by_part({name: results.parts(name) for name in _SHOWN})
 
 
 def cost_by_part(networks: Mapping[str, pd.DataFrame]) -> Figure:

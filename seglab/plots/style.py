@@ -7,11 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 from matplotlib.figure import Figure
 
 MM_PER_INCH = 25.4
 # Okabe and Ito (2008): told apart by the colour-blind; ordered so that neighbours differ in lightness.
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+
+# Colour and marker of each family of networks, told apart in grey by the marker.
+_FAMILIES = {
+    "minihrnet": ("#0072B2", "o"),
+    "a3": ("#0072B2", "o"),
+    "hrnet": ("#E69F00", "s"),
+    "erfnet": ("#009E73", "^"),
+    "segsmall": ("#D55E00", "D"),
+    "miniunet": ("#CC79A7", "v"),
+}
+# The networks of the three projects, which some figures show in detail.
+SUBJECTS = ("minihrnet_a3", "segsmall", "miniunet")
 
 _RC = {
     "font.size": 8,
@@ -34,6 +47,17 @@ _RC = {
     "svg.hashsalt": "seglab",
     "svg.fonttype": "none",
 }
+
+
+def look(name: str) -> tuple[str, str]:
+    """Colour and marker of a network or run, by the family that its name begins with."""
+    found = (value for family, value in _FAMILIES.items() if name.startswith(family))
+    return next(found, ("#555555", "x"))
+
+
+def seeds(table: pd.DataFrame) -> str:
+    """How many runs a title speaks of: `3 seeds`."""
+    return f"{len(table)} seed{'s' * (len(table) > 1)}"
 
 
 @contextmanager

@@ -1,0 +1,80 @@
+"""Scores against what they cost."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from seglab.plots.style import look, new_figure, style
+from seglab.results import MissingResults, Results
+
+
+def iou_vs_cost(results: Results) -> Figure:
+    """What to see: which networks no other one beats at their price, and that the price decides which.
+
+    CamVid, test; a point is the mean over the seeds, a bar from the worst to the best one; the line joins the
+    networks on the Pareto front. The panel of times is drawn where times were measured.
+    """
+    table = cost_and_score(results)
+    panels = {"params": (1e6, "million parameters"), "macs": (1e9, "GMACs per picture")}
+    if "median_ms" in table:
+        panels["median_ms"] = (1, "ms per picture on a processor")
+    with style():
+        figure = new_figure(170, 95)
+        all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (column, (unit, label)) in zip(all_axes, panels.items(), strict=True):
+            _draw_panel(axes, table.dropna(subset=column), column, unit)
+            axes.set_xlabel(label)
+        all_axes[0].set_ylabel("mean IoU on CamVid test (%)")
+        handles, labels = all_axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
+
+
+def cost_and_score(results: Results) -> pd.DataFrame:
+    """One row per network: `mean`, `min`, `max` in per cent, `params`, `macs`; `median_ms` if measured."""
+    groups = results.comparison.groupby("name", sort=False)
+    table = 100 * groups["scores.test.mean_iou"].agg(["mean", "min", "max"])
+    table = table.assign(params=groups["cost.params"].first(), macs=groups["cost.macs"].first())
+    try:
+        table = table.join(results.latency.set_index("model")["median_ms"])
+    except MissingResults:
+        return table
+    return table
+
+
+def pareto_front(cost: pd.Series, score: pd.Series) -> list:
+    """The index labels of the networks that no other one beats in both, cheapest first."""
+    front, best = [], float("-inf")
+    for name in pd.DataFrame({"cost": cost, "score": -score}).sort_values(["cost", "score"]).index:
+        if score[name] > best:
+            front.append(name)
+            best = score[name]
+    return front
+
+
+def _draw_panel(axes: Axes, table: pd.DataFrame, column: str, unit: float) -> None:
+    cost = table[column] / unit
+    front = pareto_front(cost, table["mean"])
+    axes.plot(cost[front], table.loc[front, "mean"], color="#999999", lw=1, zorder=1)
+    family: dict[str, int] = {}
+    for name, row in table.iterrows():
+        color, marker = look(name)
+        nth = family[color] = family.get(color, -1) + 1  # fill and size tell the members of a family apart
+        error = [[row["mean"] - row["min"]], [row["max"] - row["mean"]]]
+        axes.errorbar(
+            cost[name], row["mean"], yerr=error, fmt=marker, color=color, ms=5 + nth % 3, lw=0.8, label=name,
+            mfc=color if nth % 2 == 0 else "white",
+        )
+        if name in front:
+            axes.annotate(
+                name, (cost[name], row["mean"]), xytext=(0, 7), textcoords="offset points", fontsize=5.5,
+                ha="center",
+            )
+    axes.set_xscale("log")
+    axes.margins(x=0.2, y=0.12)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,62 @@
+"""What the phases of Mini-UNet's schedule each buy, over time."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from seglab import runs
+from seglab.plots.style import SERIES, new_figure, style
+from seglab.results import Results
+
+_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+
+
+def phases(results: Results) -> Figure:
+    """What to see: whether freezing and small pictures at first pay, at equal time.
+
+    Soccer scenes, validation; the line is the first seed, points at its end are all seeds on the test split.
+    The shading shows the phases of the full schedule, `recipe`.
+    """
+    table = results.study("soccer_phases", "seglab compare-networks soccer_phases")
+    with style():
+        figure = new_figure(170, 80)
+        axes, ends = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
+        names = list(dict.fromkeys(table["name"]))
+        for nth, name in enumerate(names):
+            of_name = table[table["name"] == name].sort_values("seed")
+            history = _timed(of_name["folder"].iloc[0])
+            color, dash = SERIES[nth % len(SERIES)], _DASHES[nth % len(_DASHES)]
+            scored = history.dropna(subset="mean_iou")
+            axes.plot(scored["minutes"], 100 * scored["mean_iou"], ls=dash, color=color, label=name)
+            scores = 100 * of_name["scores.test.mean_iou"]
+            ends.plot([nth] * len(scores), scores, "o", color=color, ms=4)
+            ends.plot(nth, scores.mean(), "_", color="black", ms=14)
+            if name == "recipe":
+                _shade(axes, history)
+        axes.set(xlabel="minutes of training, first seed", ylabel="mean IoU (%)", xlim=(0, None))
+        axes.set_title("validation", loc="left")
+        ends.set_title("test", loc="left")
+        ends.set_xticks(range(len(names)), names, rotation=40, ha="right")
+        ends.margins(x=0.15)
+        axes.legend(loc="lower right")
+    return figure
+
+
+def _timed(folder: str) -> pd.DataFrame:
+    history = runs.read_history(folder)
+    return history.assign(minutes=history["seconds"].cumsum() / 60)
+
+
+def _shade(axes, history: pd.DataFrame) -> None:
+    """Shades every second phase and writes the names of all at the top."""
+    ends = history.groupby("phase", sort=False)["minutes"].max()
+    start = 0.0
+    for nth, (phase, end) in enumerate(ends.items()):
+        if nth % 2:
+            axes.axvspan(start, end, color="#eeeeee", lw=0, zorder=0)
+        axes.text(
+            (start + end) / 2, 0.98, phase, ha="center", va="top", fontsize=6.5,
+            transform=axes.get_xaxis_transform(),
+        )
+        start = end

@@ -1,0 +1,202 @@
+"""The folder `results/` as tables: what figures, tables of the README and the report are made of. No torch.
+
+    results/<study>/<name>/seed<k>/     runs (`seglab.runs`)
+            models/<network>.json       what each network costs; `seglab models --cost 1024x2048 --save …`
+            models/streams.csv          how the HRNets and Mini-HRNets are built; by the same command
+            datasets/<name>.json        how often each class occurs
+            camvid/latency.csv          time per picture; `seglab compare-networks latency`
+            faults.json                 faults injected, and how many of them a training survived
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from seglab import comparison, metrics, runs
+from seglab.errors import RunError
+
+
+class MissingResults(RunError):
+    """What is asked for is not in the folder of results; the message says what makes it."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """One folder of results; everything is read when it is asked for.
+
+    Args:
+        root: The folder, `results` in a checkout.
+    """
+
+    root: Path
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row per finished run, as from `runs.load`; perhaps none."""
+        return runs.load(self.root)
+
+    def study(self, name: str, made_by: str) -> pd.DataFrame:
+        """The finished runs of a study.
+
+        Args:
+            name: The study.
+            made_by: The command that makes them, for the message.
+
+        Raises:
+            MissingResults: If there are none.
+        """
+        table = self.runs
+        if not table.empty:
+            table = table[table["study"] == name]
+        if table.empty:
+            raise MissingResults(f"{self.root}: no finished run of study {name!r}; `{made_by}` makes them")
+        return table
+
+    @cached_property
+    def comparison(self) -> pd.DataFrame:
+        """The runs of the networks under the common training.
+
+        Raises:
+            MissingResults: If there are none.
+        """
+        return self._of_camvid({one.name for one in comparison.networks()})
+
+    @cached_property
+    def ablations(self) -> pd.DataFrame:
+        """The runs of approach 3 with one thing changed, behind those of approach 3 itself.
+
+        Raises:
+            MissingResults: If one of the two is missing.
+        """
+        names = {one.name for one in comparison.ablations()}
+        changed = self._of_camvid(names)
+        base = comparison.ablations()[0].model.name  # it runs under its own name
+        return pd.concat([self._of_camvid({base}), changed])
+
+    def _of_camvid(self, names: set[str]) -> pd.DataFrame:
+        made_by = "seglab compare-networks"
+        table = self.study(comparison.STUDY, made_by)
+        table = table[table["name"].isin(names)]
+        if table.empty:
+            wanted = ", ".join(sorted(names))
+            raise MissingResults(f"{self.root}: no finished run of {wanted}; `{made_by}` makes them")
+        return table
+
+    @cached_property
+    def networks(self) -> dict[str, dict]:
+        """What each network costs at the size of Cityscapes, by name, the most multiply-adds first.
+
+        Raises:
+            MissingResults: If nothing was counted.
+        """
+        records = [_read_json(path) for path in sorted((self.root / "models").glob("*.json"))]
+        if not records:
+            raise self._missing("models", "seglab models --cost 1024x2048 --save results/models")
+        return {one["name"]: one for one in sorted(records, key=lambda one: (-one["macs"], one["name"]))}
+
+    def parts(self, network: str) -> pd.DataFrame:
+        """What the outermost parts of a network cost: `part`, `params`, `macs`.
+
+        Raises:
+            MissingResults: If it was not counted.
+        """
+        if network not in self.networks:
+            raise self._missing(f"models/{network}.json", "seglab models --cost 1024x2048 --save …")
+        table = pd.DataFrame(self.networks[network]["modules"]).rename(columns={"name": "part"})
+        outermost = ~table["part"].str.contains(".", regex=False) & ~table["part"].isin(["", "stages"])
+        chosen = table[outermost | table["part"].str.startswith("stages.")]
+        return chosen[["part", "params", "macs"]].reset_index(drop=True)
+
+    @cached_property
+    def streams(self) -> pd.DataFrame:
+        """One row per network, step and stream: `network` and the columns of `analysis.structure`.
+
+        Raises:
+            MissingResults: If there is no such file.
+        """
+        return self._table("models/streams.csv", "seglab models --cost 1024x2048 --save results/models")
+
+    @cached_property
+    def latency(self) -> pd.DataFrame:
+        """Time per picture of the compared networks: `model`, `median_ms`, `p95_ms`, and its conditions.
+
+        Raises:
+            MissingResults: If it was not measured.
+        """
+        return self._table(f"{comparison.STUDY}/latency.csv", "seglab compare-networks latency")
+
+    @cached_property
+    def datasets(self) -> dict[str, dict]:
+        """Counts of each class, by name of the data set: `classes`, and by split `pixels` and `images`.
+
+        Raises:
+            MissingResults: If nothing was counted.
+        """
+        records = [_read_json(path) for path in sorted((self.root / "datasets").glob("*.json"))]
+        if not records:
+            raise self._missing("datasets", "seglab data statistics NAME")
+        return {one["name"]: one for one in records}
+
+    @cached_property
+    def faults(self) -> pd.DataFrame:
+        """One row per kind of fault: `fault`, `injected`, `survived`.
+
+        Raises:
+            MissingResults: If none were injected.
+        """
+        path = self.root / "faults.json"
+        if not path.is_file():
+            raise self._missing("faults.json", "SEGLAB_FAULTS=full python -m pytest tests/faults")
+        return pd.DataFrame(_read_json(path))[["fault", "injected", "survived"]]
+
+    def _table(self, name: str, made_by: str) -> pd.DataFrame:
+        if not (self.root / name).is_file():
+            raise self._missing(name, made_by)
+        return pd.read_csv(self.root / name)
+
+    def _missing(self, name: str, made_by: str) -> MissingResults:
+        return MissingResults(f"{self.root / name}: no such results; `{made_by}` makes them")
+
+
+def _read_json(path: Path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise RunError(f"{path}: not a JSON file") from None
+
+
+def class_scores(table: pd.DataFrame, split: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """IoU of each class, averaged over the seeds of each run.
+
+    Args:
+        table: Rows of `Results.runs`, all of one data set.
+        split: That they were scored on; runs without it are left out.
+
+    Returns:
+        One row per run name, the best mean IoU first, one column per class; and the class names.
+
+    Raises:
+        MissingResults: If no run was scored on the split.
+    """
+    scores: dict[str, list[np.ndarray]] = {}
+    classes: tuple[str, ...] = ()
+    for row in table.itertuples():
+        if split in runs.splits(row.folder):
+            confusion, classes = runs.read_confusion(row.folder, split)
+            scores.setdefault(row.name, []).append(metrics.iou(confusion))
+    if not scores:
+        raise MissingResults(f"{', '.join(sorted(set(table['study'])))}: no run was scored on {split!r}")
+    means = pd.DataFrame({name: np.mean(seeds, 0) for name, seeds in scores.items()}, index=classes).T
+    return means.loc[means.mean(axis=1).sort_values(ascending=False, kind="stable").index], classes
+
+
+def summed_confusion(table: pd.DataFrame, split: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The confusion matrices of runs that differ in their seed alone, added: int64 (K,K), and the names."""
+    read = [runs.read_confusion(folder, split) for folder in table["folder"]]
+    return np.sum([confusion for confusion, _ in read], axis=0), read[0][1]

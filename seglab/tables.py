@@ -1,0 +1,157 @@
+"""Tables between two markers of a Markdown file, made from `results/` and never by hand. No torch.
+
+    <!-- table: networks -->
+    …
+    <!-- end -->
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+
+from seglab import runs
+from seglab.config import unknown
+from seglab.errors import ConfigError
+from seglab.results import MissingResults, Results
+
+_BETWEEN = re.compile(r"(<!-- table: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MARKER = re.compile(r"<!-- (?:table: \S+|end) -->")
+
+
+def networks(results: Results) -> pd.DataFrame:
+    """Parameters and multiply-adds of every network, beside the numbers of its reference."""
+    rows = []
+    for name, one in results.networks.items():
+        stated, (height, width) = one["reference"], one["input_size"]
+        size = "x".join(map(str, stated["input_size"]))
+        rows.append(
+            {
+                "network": f"`{name}`",
+                "parameters": f"{one['params']:,}",
+                f"GMACs at {height}x{width}": f"{one['macs'] / 1e9:.1f}",
+                "reference": f"{stated['params']:,}",
+                "its GMACs": f"{stated['macs'] / 1e9:.1f} at {size}",
+                "its classes": stated["num_classes"],
+                "what the reference is, and the gap": stated["gap"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def comparison(results: Results) -> pd.DataFrame:
+    """Every network under the common training: scores over the seeds, cost, and time where measured."""
+    table = results.comparison
+    try:
+        latency = results.latency.set_index("model")["median_ms"]
+    except MissingResults:
+        latency = pd.Series(dtype=float)
+    order = table.groupby("name")["scores.test.mean_iou"].mean().sort_values(ascending=False, kind="stable")
+    rows = []
+    for name in order.index:
+        of_name = table[table["name"] == name]
+        first = of_name.iloc[0]
+        rows.append(
+            {
+                "network": f"`{name}`",
+                "seeds": len(of_name),
+                "test mIoU (%)": spread(of_name["scores.test.mean_iou"]),
+                "unseen drive": spread(of_name["scores.test_seq05vd.mean_iou"]),
+                "continued drive": spread(of_name["scores.test_0001tp.mean_iou"]),
+                "parameters": f"{first['cost.params'] / 1e6:.2f} M",
+                "GMACs": f"{first['cost.macs'] / 1e9:.2f}",
+                "CPU time": f"{latency[name]:.0f} ms" if name in latency else "-",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def ablations(results: Results) -> pd.DataFrame:
+    """Approach 3 with one thing changed at a time, beside its own three seeds."""
+    table = results.ablations
+    rows = []
+    for name in table["name"].unique():
+        of_name = table[table["name"] == name]
+        rows.append(
+            {
+                "run": f"`{name}`",
+                "seeds": len(of_name),
+                "test mIoU (%)": spread(of_name["scores.test.mean_iou"]),
+                "parameters": f"{of_name['cost.params'].iloc[0] / 1e6:.2f} M",
+                "GMACs": f"{of_name['cost.macs'].iloc[0] / 1e9:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def phases(results: Results) -> pd.DataFrame:
+    """Mini-UNet's schedule without one or all of its ideas, at equal time."""
+    table = results.study("soccer_phases", "seglab compare-networks soccer_phases")
+    means = runs.over_seeds(table, "scores.test.mean_iou").set_index("name")["mean"]
+    rows = []
+    for name in means.sort_values(ascending=False, kind="stable").index:
+        of_name = table[table["name"] == name]
+        rows.append(
+            {
+                "schedule": f"`{name}`",
+                "seeds": len(of_name),
+                "test mIoU (%)": spread(of_name["scores.test.mean_iou"]),
+                "minutes": f"{of_name['time.seconds'].mean() / 60:.0f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def faults(results: Results) -> pd.DataFrame:
+    """Faults that were injected into trainings, and how many were survived."""
+    return results.faults
+
+
+TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "networks": networks,
+    "comparison": comparison,
+    "ablations": ablations,
+    "phases": phases,
+    "faults": faults,
+}
+
+
+def spread(values: Iterable[float]) -> str:
+    """Fractions as a mean in per cent, with the standard deviation of single values where there are two."""
+    series = pd.Series(values).dropna() * 100
+    if series.empty:
+        return "-"
+    return f"{series.mean():.1f}" + (f" ± {series.std():.1f}" if len(series) > 1 else "")
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table in Markdown; columns of numbers stand to the right."""
+    rule = ["---"] + ["---:"] * (table.shape[1] - 1)
+    lines = [list(table.columns), rule, *table.astype(str).values.tolist()]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def fill(text: str, results: Results) -> str:
+    """A Markdown text with its tables made anew; where results are missing, a line says so.
+
+    Raises:
+        ConfigError: If a marker names no table or has no counterpart.
+    """
+
+    def renew(found: re.Match[str]) -> str:
+        name = found["name"]
+        if name not in TABLES:
+            raise ConfigError(unknown(f"table {name!r}", name, TABLES))
+        try:
+            content = markdown(TABLES[name](results))
+        except MissingResults as missing:
+            made_by = re.search(r"`.*?`", str(missing))[0]
+            content = f"*There are no results for this table yet; {made_by} makes them.*\n"
+        return f"{found[1]}\n{content}\n{found[3]}"
+
+    filled = _BETWEEN.sub(renew, text)
+    if len(_MARKER.findall(text)) != 2 * len(_BETWEEN.findall(text)):
+        raise ConfigError("a marker `<!-- table: NAME -->` without its `<!-- end -->`, or the reverse")
+    return filled
