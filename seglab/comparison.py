@@ -142,12 +142,15 @@ def soccer_phases() -> list[Experiment]:
     base = replace(
         base,
         study="soccer_phases",
-        training=replace(base.training, evaluate_every=5, deterministic=True),
+        data=replace(base.data, input_size=(120, 160)),
+        training=replace(base.training, deterministic=True),
     )
-    frozen, unfrozen, full = base.phases
-    quarter = [
-        replace(one, epochs=max(1, round(one.epochs / 4)), input_size=None) for one in (frozen, unfrozen)
-    ]
+    frozen, unfrozen, full = (
+        replace(phase, epochs=epochs, input_size=size)
+        for phase, epochs, size in zip(base.phases, (8, 4, 8), ((60, 80), (60, 80), None), strict=True)
+    )
+    base = _phased(base, (frozen, unfrozen, full))
+    quarter = [replace(one, epochs=one.epochs // 4, input_size=None) for one in (frozen, unfrozen)]
     scratch = replace(base.model, options={**base.model.options, "pretrained": False})
 
     def thawed(phases: Sequence[PhaseConfig]) -> tuple[PhaseConfig, ...]:

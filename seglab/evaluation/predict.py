@@ -20,7 +20,7 @@ Output = Literal["mask", "overlay", "index", "ids"]
 """`mask` is in the classes' colours, `overlay` lays it over the picture, `index` holds train ids, and `ids`
 the ids of the data set's own files, which its official evaluation reads."""
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+PICTURES = (".png", ".jpg", ".jpeg")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 

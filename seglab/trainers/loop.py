@@ -354,7 +354,7 @@ class Training:
     ) -> None:
         try:
             learner.load_state_dict(state)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{self.folder}: the newest checkpoint does not fit the network; it is of another release of "
                 f"seglab, or was altered ({' '.join(str(error).split())})"

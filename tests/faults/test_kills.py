@@ -1,4 +1,4 @@
-"""Faults F1 to F4: a training is killed, or the disk fails it, at every instant; the run ends as if undisturbed.
+"""Faults F1 to F4: a training is killed or failed by the disk at any instant, and ends as if undisturbed.
 
 Power loss cannot be injected without a disk of one's own. What speaks for it is the order in which a file is
 written, flushed to the disk, renamed, and the rename flushed, which is asserted here.
@@ -20,7 +20,7 @@ from seglab import checkpoints, runs
 from seglab.trainers.loop import train
 from seglab.trainers.observers import Observer
 
-from .harness import STEPS, difference, experiment, go, kill, outcome, reference, run, start, survivors
+from .harness import STEPS_PER_EPOCH, difference, experiment, go, kill, outcome, reference, run, start, survivors
 
 PARTS = 4  # of a write, between which something can happen
 
@@ -271,7 +271,8 @@ def go_with_stops(experiment, folder, steps):
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_f4_stopped_after_every_step(faults, scenes12, tmp_path, workers, precision):
-    whole = experiment(scenes12, phases=True, workers=workers, precision=precision)
+    epochs = faults.count(2, 10)
+    whole = experiment(scenes12, epochs=epochs, workers=workers, precision=precision)
     expected = reference(whole, tmp_path / "reference")
 
     def stopped_and_resumed(*steps):
@@ -283,8 +284,9 @@ def test_f4_stopped_after_every_step(faults, scenes12, tmp_path, workers, precis
             return f"resumed at {resumed}"
         return difference(expected, outcome(folder))
 
-    every = STEPS // 3
-    cases = [tuple(range(first, STEPS, every)) for first in range(1, every + 1, faults.count(20, 1))]
-    survivors(faults, "F4", stopped_and_resumed, cases)
+    steps = epochs * STEPS_PER_EPOCH
+    every = steps // 3
+    cases = [tuple(range(first, steps, every)) for first in range(1, every + 1, faults.count(4, 1))]
+    survivors(faults, "F4", stopped_and_resumed, cases, at_once=4)  # loader processes wait for each other
     # Each run was stopped several times.
     faults.record("F4", *[sum(map(len, cases)) - len(cases)] * 2)
