@@ -88,7 +88,7 @@ def ablations(results: Results) -> pd.DataFrame:
 
 def phases(results: Results) -> pd.DataFrame:
     """Mini-UNet's schedule without one or all of its ideas, at equal time."""
-    table = results.study("soccer_phases", "seglab compare-networks soccer_phases")
+    table = results.study("soccer_phases", "seglab study-full")
     means = runs.over_seeds(table, "scores.test.mean_iou").set_index("name")["mean"]
     rows = []
     for name in means.sort_values(ascending=False, kind="stable").index:

@@ -67,7 +67,7 @@ def study_results(tmp_path_factory):
     shutil.copytree(Path(__file__).parents[1] / "results" / "models", root / "models")
     shutil.copytree(Path(__file__).parents[1] / "results" / "datasets", root / "datasets")
     rng = np.random.default_rng(0)
-    planned = [one for one in comparison.whole() if one.name in INVENTED and one.seed < 2]
+    planned = [one for one in (*comparison.networks(), *comparison.ablations()) if one.name in INVENTED and one.seed < 2]
     planned += [one for one in comparison.soccer_phases() if one.seed < 2]
     for nth, experiment in enumerate(planned):
         _invent_run(root, experiment, nth, rng)

@@ -77,7 +77,7 @@ def test_what_has_no_results_is_left_out_and_said(copy, tmp_path, monkeypatch):
     assert {path.stem for path in drawn} == {"loss_share"}
     assert {line.split(" is left out: ")[0] for line in lines} == set(plots.FIGURES) - {"loss_share"}
     assert all("`seglab " in line for line in lines)
-    with pytest.raises(MissingResults, match="compare-networks soccer_phases"):
+    with pytest.raises(MissingResults, match="study-full"):
         plots.draw(["phases"], copy, tmp_path)
 
 

@@ -60,7 +60,7 @@ def test_comparison_without_times_has_a_dash(study_results, tmp_path):
 
 def test_missing_results_are_said_to_be_missing(tmp_path):
     text = fill(EMPTY.format("comparison"), Results(tmp_path))
-    assert "no results for this table yet; `seglab compare-networks`" in text
+    assert "no results for this table yet; `seglab study-full`" in text
 
 
 def test_unknown_tables_and_lone_markers_are_refused(tmp_path):

@@ -136,7 +136,7 @@ def study_full(*, at_once: int = 1) -> None:
 
 @app.command
 def latency() -> None:
-    """Measures how long each network takes for a picture, for the study's tables; the machine must be idle."""
+    """Measures how long each network takes for a picture, for the tables; the machine must be idle."""
     from seglab.study import measure_latency
 
     print(measure_latency())
