@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
 import re
 from pathlib import Path
@@ -30,7 +29,7 @@ _NAME = re.compile(r"step-(?P<step>\d{8})-(?P<digest>[0-9a-f]{16})\.pt")
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Writes a checkpoint and then removes the older ones but `KEEP`.
+    """Writes a checkpoint and then removes the older ones, so that `KEEP` of different steps are left.
 
     Args:
         folder: The run's checkpoint folder; made where it is missing.
@@ -49,17 +48,17 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
     path = folder / f"step-{step:08d}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for rest in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
-            rest.unlink(missing_ok=True)
         write_bytes(path, content)
-        _sync_folder(folder)
-        for old in _files(folder)[KEEP:]:
-            if old != path:
-                old.unlink(missing_ok=True)
+        others = [other for other in _files(folder) if other != path]
+        same_step = [other for other in others if other.name.startswith(path.name[: len("step-00000000")])]
+        for old in (*same_step, *[other for other in others if other not in same_step][KEEP - 1 :]):
+            old.unlink(missing_ok=True)
+    except DiskError:
+        raise
     except OSError as error:
         raise DiskError(
-            f"{path}: cannot be written, {len(content)} bytes ({error.strerror or error}); the checkpoints "
-            "before it are intact"
+            f"{folder}: the checkpoints, {len(content)} bytes each, cannot be renewed "
+            f"({error.strerror or error}); the newest is intact"
         ) from None
     return path
 
@@ -80,14 +79,19 @@ def load_newest(folder: Path) -> tuple[dict[str, Any], list[Path]]:
     """
     files = _files(folder)
     for number, path in enumerate(files):
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError:  # also one that the training has replaced meanwhile
+            continue
         if hashlib.sha256(content).hexdigest()[:16] != _NAME.fullmatch(path.name)["digest"]:
             continue
         try:
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            return dict(state), files[:number]
         except pickle.UnpicklingError:
             raise CheckpointError(f"{path}: holds more than tensors and plain values; refused") from None
-        return state, files[:number]
+        except Exception as error:  # nothing that seglab wrote; torch's reader may fail over it in any way
+            raise CheckpointError(f"{path}: no checkpoint ({type(error).__name__})") from None
     found = f"{len(files)} found, all damaged" if files else "none found"
     raise CheckpointError(f"{folder}: no usable checkpoint ({found})")
 
@@ -108,10 +112,7 @@ def save_weights(folder: Path, model: nn.Module, dtype: torch.dtype | None = Non
         for name, tensor in model.state_dict().items()
     }
     path = folder / WEIGHTS
-    try:
-        write_bytes(path, safetensors.torch.save(weights))
-    except OSError as error:
-        raise DiskError(f"{path}: cannot be written ({error.strerror or error})") from None
+    write_bytes(path, safetensors.torch.save(weights))
     return path
 
 
@@ -135,15 +136,5 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
 
 def _files(folder: Path) -> list[Path]:
     """The checkpoints, newest first."""
-    names = [_NAME.fullmatch(path.name) for path in folder.glob("step-*.pt")]
-    return [folder / m.string for m in sorted(filter(None, names), key=lambda m: m["step"], reverse=True)]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the rename itself durable, where the system lets a folder be synchronised."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    files = [path for path in folder.glob("step-*.pt") if _NAME.fullmatch(path.name)]
+    return sorted(files, key=lambda path: path.name, reverse=True)

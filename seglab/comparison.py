@@ -143,11 +143,11 @@ def soccer_phases() -> list[Experiment]:
         base,
         study="soccer_phases",
         data=replace(base.data, input_size=(120, 160)),
-        training=replace(base.training, deterministic=True),
+        training=replace(base.training, evaluate_every=4, deterministic=True),
     )
     frozen, unfrozen, full = (
         replace(phase, epochs=epochs, input_size=size)
-        for phase, epochs, size in zip(base.phases, (8, 4, 8), ((60, 80), (60, 80), None), strict=True)
+        for phase, epochs, size in zip(base.phases, (4, 4, 4), ((60, 80), (60, 80), None), strict=True)
     )
     base = _phased(base, (frozen, unfrozen, full))
     quarter = [replace(one, epochs=one.epochs // 4, input_size=None) for one in (frozen, unfrozen)]
@@ -238,6 +238,14 @@ def own_recipes() -> list[Experiment]:
     ]
 
 
-def whole() -> list[Experiment]:
+def everything() -> list[Experiment]:
     """All runs of the study, those that the others are compared with first."""
-    return [*networks(), *ablations()]
+    return [
+        *own_recipes(),
+        *tuning(),
+        *networks(),
+        *ablations(),
+        *soccer_phases(),
+        *soccer_mistakes(),
+        *imbalance(),
+    ]

@@ -21,7 +21,7 @@ class DataError(SeglabError):
     exit_code = 6
 
 
-class DiskError(SeglabError):
+class DiskError(SeglabError, OSError):
     """A file that cannot be written; what was there before is intact."""
 
     exit_code = 4
@@ -40,6 +40,6 @@ class CheckpointError(SeglabError):
 
 
 class DivergedError(SeglabError):
-    """The loss became NaN or infinite; the last good checkpoint is intact."""
+    """The loss, or what the network answers, is not finite; the last good checkpoint is intact."""
 
     exit_code = 3

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from seglab.config import (
     AugmentConfig,
@@ -42,6 +43,9 @@ _BUDGET: dict[str, dict[str, tuple[tuple[int, int] | None, int]]] = {
     "cityscapes": {"quick": ((128, 256), 1), "laptop": ((128, 256), 5), "full": (None, 0)},
 }
 
+# The same for your own data, of whose pictures nothing is known: they keep their size.
+_OWN_BUDGET = {"quick": (None, 5), "laptop": (None, 30), "full": (None, 0)}
+
 # Height and width of the pictures themselves.
 _FULL_SIZES = {
     "street_scenes": (256, 512),
@@ -53,7 +57,7 @@ _FULL_SIZES = {
 # Splits that a finished run is scored on. Cityscapes keeps the truth of its test split to itself.
 _REPORT_SPLITS = {
     "street_scenes": ("val", "test"),
-    "camvid": ("val", "test"),
+    "camvid": ("val", "test", "test_seq05vd", "test_0001tp"),
     "soccer_scenes": ("val", "test"),
     "cityscapes": ("val",),
 }
@@ -69,25 +73,31 @@ def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed:
 
     Args:
         name: One of `RECIPES`.
-        data: `street_scenes`, `camvid`, `soccer_scenes` or `cityscapes`.
+        data: `street_scenes`, `camvid`, `soccer_scenes` or `cityscapes`, or the path of the YAML file of your
+            own data; the study is then named after the file.
         profile: `quick`, `laptop` or `full`.
         seed: Seed of weights, data order and augmentation.
 
     Raises:
         ConfigError: If one of them is unknown.
     """
-    for what, value, known in (("recipe", name, RECIPES), ("data set", data, _BUDGET)):
+    own = data.endswith((".yaml", ".yml"))
+    budgets = {data: _OWN_BUDGET} if own else _BUDGET
+    for what, value, known in (
+        ("recipe", name, RECIPES),
+        ("data set", data, budgets),
+        ("profile", profile, PROFILES),
+    ):
         if value not in known:
             raise ConfigError(unknown(f"{what} {value!r}", value, known))
-    if profile not in PROFILES:
-        raise ConfigError(unknown(f"profile {profile!r}", profile, PROFILES))
-    input_size, epochs = _BUDGET[data][profile]
+    input_size, epochs = budgets[data][profile]
+    study = Path(data).stem if own else data
     base = Experiment(
-        study=f"{data}_full" if profile == "full" else data,  # another budget is another study
+        study=f"{study}_full" if profile == "full" else study,  # another budget is another study
         name=name,
         profile=profile,
         seed=seed,
-        data=DataConfig(data, input_size=input_size, report_splits=_REPORT_SPLITS[data]),
+        data=DataConfig(data, input_size=input_size, report_splits=_REPORT_SPLITS.get(data, ("val",))),
         model=ModelConfig(name),
         training=TrainingConfig(epochs=max(1, round(epochs * _PACE.get(name, 1.0)))),
     )
@@ -144,6 +154,7 @@ def minihrnet(base: Experiment) -> Experiment:
         base,
         optimizer=OptimizerConfig("adam", lr=1e-3, weight_decay=1e-4),
         schedule=ScheduleConfig("poly", power=0.9, warmup_steps=20),
+        training=replace(base.training, weights="float32"),  # too many to be kept with the results anyway
     )
 
 
@@ -241,8 +252,8 @@ def miniunet(base: Experiment) -> Experiment:
     data = base.data
     if encoder == "efficientnet_lite0":  # trained on pictures in [-1, 1]
         data = replace(data, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-    full_size = data.input_size or _FULL_SIZES[data.name]
-    half = (full_size[0] // 2, full_size[1] // 2)
+    full_size = data.input_size or _FULL_SIZES.get(data.name)
+    half = full_size and (full_size[0] // 2, full_size[1] // 2)  # of your own pictures' size nothing is known
     base = replace(
         base,
         data=data,

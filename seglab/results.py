@@ -4,7 +4,7 @@
             models/<network>.json       what each network costs; `seglab models --cost 1024x2048 --save …`
             models/streams.csv          how the HRNets and Mini-HRNets are built; by the same command
             datasets/<name>.json        how often each class occurs
-            camvid/latency.csv          time per picture; `seglab compare-networks latency`
+            camvid/latency.csv          time per picture; `seglab study-full latency`
             faults.json                 faults injected, and how many of them a training survived
 """
 
@@ -80,7 +80,7 @@ class Results:
         return pd.concat([self._of_camvid({base}), changed])
 
     def _of_camvid(self, names: set[str]) -> pd.DataFrame:
-        made_by = "seglab compare-networks"
+        made_by = "seglab study-full"
         table = self.study(comparison.STUDY, made_by)
         table = table[table["name"].isin(names)]
         if table.empty:
@@ -129,7 +129,7 @@ class Results:
         Raises:
             MissingResults: If it was not measured.
         """
-        return self._table(f"{comparison.STUDY}/latency.csv", "seglab compare-networks latency")
+        return self._table(f"{comparison.STUDY}/latency.csv", "seglab study-full latency")
 
     @cached_property
     def datasets(self) -> dict[str, dict]:

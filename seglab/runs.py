@@ -18,6 +18,7 @@ import io
 import json
 import os
 import platform
+import shutil
 import subprocess
 import zipfile
 import zlib
@@ -33,7 +34,7 @@ from filelock import FileLock, Timeout
 
 import seglab
 from seglab.config import Experiment, config_hash, read_yaml, to_yaml
-from seglab.errors import RunError
+from seglab.errors import DiskError, RunError
 
 SCHEMA_VERSION = 1
 
@@ -81,20 +82,27 @@ def _exists(folder: Path) -> RunError:
 def claimed(folder: Path, experiment: Experiment, resume: bool) -> Iterator[None]:
     """Makes a new run's folder, or takes an existing one, and keeps every other training out of it.
 
-    The system drops the lock when the process ends, in whatever way.
+    The system drops the lock when the process ends, in whatever way. What a killed process was writing is
+    removed.
 
     Raises:
         RunError: If a new run's folder exists, or another process has the folder.
+        DiskError: If the folder cannot be written.
     """
     if not resume:
         create(folder, experiment)
-    (folder / "checkpoints").mkdir(exist_ok=True)
-    lock = FileLock(folder / "checkpoints" / ".lock")
+    saved = folder / "checkpoints"
+    lock = FileLock(saved / ".lock")
     try:
+        saved.mkdir(exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise RunError(f"{folder}: another training is at work in it; wait for its end") from None
+    except OSError as error:
+        raise _not_written(saved, error) from None
     try:
+        for rest in (*folder.glob(".*.tmp"), *saved.glob(".*.tmp")):
+            rest.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
@@ -103,15 +111,27 @@ def claimed(folder: Path, experiment: Experiment, resume: bool) -> Iterator[None
 def create(folder: Path | str, experiment: Experiment) -> Path:
     """Makes a new run folder and records the experiment in it.
 
+    The folder appears with its record by one rename: without it, nobody could begin there or go on.
+
     Raises:
         RunError: If the folder exists already.
+        DiskError: If it cannot be written.
     """
     folder = Path(folder)
+    if folder.exists():  # a rename would replace an empty one
+        raise _exists(folder)
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        raise _exists(folder) from None
-    write_text(folder / "config.yaml", to_yaml(experiment))
+        unfinished.mkdir(parents=True, exist_ok=True)
+        write_text(unfinished / "config.yaml", to_yaml(experiment))
+        unfinished.rename(folder)
+    except DiskError:
+        raise
+    except OSError as error:
+        raise (_exists(folder) if folder.exists() else _not_written(folder, error)) from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    _sync_folder(folder.parent)
     return folder
 
 
@@ -144,27 +164,52 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Writes a file so that a reader sees the old content or the new one, never a part.
+    """Writes a file so that a reader sees the old content or the new one, never a part, also after a crash.
 
     A process that is killed meanwhile leaves a hidden `.*.tmp` beside it.
+
+    Raises:
+        DiskError: If it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _not_written(path, error, len(content)) from None
+
+
+def _not_written(path: Path, error: OSError, size: int | None = None) -> DiskError:
+    what = "" if size is None else f", {size} bytes"
+    reason = error.strerror or error
+    return DiskError(f"{path}: cannot be written{what} ({reason}); what was there before is intact")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the renames in it durable, where the system lets a folder be synchronised."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_history(folder: Path, rows: list[Mapping[str, Any]]) -> None:
     """Writes `history.csv`, one row per epoch, empty cells where a quantity was not measured."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    lines = [",".join(columns)]
-    lines += [",".join(_cell(row.get(column)) for column in columns) for row in rows]
-    write_text(folder / "history.csv", "\n".join(lines) + "\n")
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+    write_text(folder / "history.csv", text.getvalue())
 
 
 def _cell(value: Any) -> str:
@@ -174,8 +219,18 @@ def _cell(value: Any) -> str:
 
 
 def read_history(folder: Path | str) -> pd.DataFrame:
-    """Reads `history.csv`: one row per epoch."""
-    return pd.read_csv(Path(folder) / "history.csv")
+    """Reads `history.csv`: one row per epoch.
+
+    Raises:
+        RunError: If no epoch has ended yet, or the file is damaged.
+    """
+    path = Path(folder) / "history.csv"
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise RunError(f"{folder}: no epoch of this run has ended (history.csv is missing)") from None
+    except ValueError as error:  # pandas' own errors are ValueErrors
+        raise RunError(f"{path}: damaged ({' '.join(str(error).split())})") from None
 
 
 def write_confusion(folder: Path, split: str, confusion: np.ndarray, classes: Iterable[str]) -> None:

@@ -46,6 +46,25 @@ def run_study() -> None:
     )
 
 
+def run_full_study(at_once: int = 1) -> None:
+    """Trains what is missing of every study, and redraws the figures.
+
+    Args:
+        at_once: Trainings side by side.
+
+    Raises:
+        DataError: If CamVid is not on this machine, before anything is run.
+        RunError: As `train_missing` does.
+    """
+    from seglab import comparison
+    from seglab.datasets import create_dataset
+    from seglab.plots import draw
+
+    create_dataset("camvid", "train")
+    train_missing(comparison.everything(), at_once)
+    draw(results=runs.workspace() / "results", figures=runs.workspace() / "figures")
+
+
 def train_missing(experiments: Iterable[Experiment], at_once: int = 1) -> None:
     """Trains what is not there yet, each in a process of its own; what was stopped goes on.
 

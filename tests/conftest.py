@@ -53,6 +53,13 @@ def tiny(scenes):
     )
 
 
+# The runs of `study_results` on CamVid: the networks of the projects, a rival, the largest, three ablations.
+INVENTED = (
+    "minihrnet_a3", "segsmall", "miniunet", "erfnet", "hrnetv2_w48",
+    "a3_norm_batch", "a3_block_basic", "a3_no_augmentation",
+)  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def study_results(tmp_path_factory):
     """A folder of results such as a whole study leaves: every kind of file, its numbers drawn at random."""
@@ -60,9 +67,11 @@ def study_results(tmp_path_factory):
     shutil.copytree(Path(__file__).parents[1] / "results" / "models", root / "models")
     shutil.copytree(Path(__file__).parents[1] / "results" / "datasets", root / "datasets")
     rng = np.random.default_rng(0)
-    for nth, experiment in enumerate([*comparison.whole(), *comparison.soccer_phases()]):
+    planned = [one for one in (*comparison.networks(), *comparison.ablations()) if one.name in INVENTED and one.seed < 2]
+    planned += [one for one in comparison.soccer_phases() if one.seed < 2]
+    for nth, experiment in enumerate(planned):
         _invent_run(root, experiment, nth, rng)
-    names = [one.name for one in comparison.networks()]
+    names = [one.name for one in comparison.networks() if one.name in INVENTED]
     times = pd.DataFrame({"model": list(dict.fromkeys(names)), "median_ms": 50.0, "p95_ms": 60.0})
     times["median_ms"] += 7.0 * np.arange(len(times))
     times.to_csv(root / "camvid" / "latency.csv", index=False)

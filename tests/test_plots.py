@@ -1,72 +1,205 @@
-"""Figures are drawn from stored runs alone, the same bytes each time."""
+"""Figures are drawn from stored results alone, the same bytes each time, and show what the results say."""
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 
-from seglab import plots, runs
-from seglab.config import Experiment
+from seglab import metrics, plots, runs
 from seglab.errors import ConfigError, RunError
 from seglab.labels import CAMVID11, CITYSCAPES
+from seglab.metrics.conventions import CONVENTIONS
 from seglab.plots.class_iou import figure_of_confusion
 from seglab.plots.class_shares import class_shares
 from seglab.plots.confusion import figure_of_mistakes
+from seglab.plots.conventions import convention_scores
+from seglab.plots.iou_vs_cost import cost_and_score, pareto_front
+from seglab.plots.loss_share import loss_shares
+from seglab.plots.multi_scale_gain import gain_per_class
 from seglab.plots.pictures import legend, picture_grid
+from seglab.results import MissingResults, Results
 
-
-@pytest.fixture
-def results(tmp_path):
-    rng = np.random.default_rng(0)
-    for seed in (0, 1):
-        folder = runs.create(tmp_path / "results" / f"seed{seed}", Experiment("camvid", "net", seed=seed))
-        rows = [
-            {"epoch": e, "loss": 2 / e, "mean_iou": 0.1 * e if e % 2 else None} for e in range(1, 6)
-        ]
-        runs.write_history(folder, rows)
-        runs.write_confusion(folder, "test", rng.integers(0, 99, (11, 11)), CAMVID11.classes)
-        runs.write_summary(folder, {"scores": {}})
-    return tmp_path / "results"
+ROOT = Path(__file__).parents[1]
 
 
 def digests(paths):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def test_all_figures_repeat_byte_for_byte(results, tmp_path):
-    first = plots.draw(results=results, figures=tmp_path / "one")
-    assert {path.stem for path in first} == set(plots.FIGURES)
-    assert {path.suffix for path in first} == {".png", ".svg"}
-    assert digests(first) == digests(plots.draw(results=results, figures=tmp_path / "two"))
+@pytest.fixture
+def results(study_results):
+    return Results(study_results)
+
+
+@pytest.fixture
+def copy(study_results, tmp_path):
+    """A folder of results that a test may change."""
+    return Path(shutil.copytree(study_results, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("name", plots.FIGURES)
+def test_figure_repeats_byte_for_byte(name, study_results, tmp_path):
+    first = plots.draw([name], study_results, tmp_path / "one")
+    assert [path.name for path in first] == [f"{name}.png", f"{name}.svg"]
+    assert digests(first) == digests(plots.draw([name], study_results, tmp_path / "two"))
 
 
 def test_committed_figures_are_what_the_results_give(tmp_path):
-    root = Path(__file__).parents[1]
-    pinned = re.search(r"^matplotlib==(\S+)", (root / "constraints.txt").read_text(), re.MULTILINE)[1]
+    pinned = re.search(r"^matplotlib==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[1]
     if matplotlib.__version__ != pinned:
         pytest.skip(f"figures are drawn with matplotlib {pinned}; here is {matplotlib.__version__}")
-    drawn = plots.draw(results=root / "results", figures=tmp_path)
-    committed = [path for path in (root / "figures").iterdir() if path.suffix in (".png", ".svg")]
+    drawn = plots.draw(results=ROOT / "results", figures=tmp_path)
+    committed = [path for path in (ROOT / "figures").iterdir() if path.suffix in (".png", ".svg")]
     assert digests(drawn) == digests(committed)
 
 
-def test_a_figure_changes_with_the_results(results, tmp_path):
-    before = digests(plots.draw(["class_iou"], results, tmp_path / "one"))
-    path = results / "seed0" / "confusion_test.csv"
+def test_a_figure_changes_with_the_results(study_results, copy, tmp_path):
+    before = digests(plots.draw(["class_heat_map"], study_results, tmp_path / "one"))
+    path = copy / "camvid" / "segsmall" / "seed0" / "confusion_test.csv"
     lines = path.read_text().splitlines()
-    path.write_text("\n".join([lines[0], "5000" + lines[1][lines[1].index(",") :], *lines[2:]]) + "\n")
-    assert digests(plots.draw(["class_iou"], results, tmp_path / "two")) != before
+    path.write_text("\n".join([lines[0], "90000" + lines[1][lines[1].index(",") :], *lines[2:]]) + "\n")
+    assert digests(plots.draw(["class_heat_map"], copy, tmp_path / "two")) != before
 
 
-def test_class_iou_writes_the_scores(results):
-    figure = plots.class_iou(runs.load(results))
-    assert len(figure.axes) == 2
-    confusion, _ = runs.read_confusion(results / "seed0", "test")
-    hits, union = confusion[3, 3], confusion[3].sum() + confusion[:, 3].sum() - confusion[3, 3]
-    assert figure.axes[0].patches[3].get_height() == pytest.approx(100 * hits / union)
+def test_what_has_no_results_is_left_out_and_said(copy, tmp_path, monkeypatch):
+    for study in ("camvid", "soccer_phases"):
+        shutil.rmtree(copy / study)
+    lines = []
+    without_runs = {"architectures", "cost_by_part", "class_frequencies", "loss_share"}
+    for name in without_runs - {"loss_share"}:
+        monkeypatch.delitem(plots.FIGURES, name)  # they take long, and one is enough
+    drawn = plots.draw(results=copy, figures=tmp_path / "figures", say=lines.append)
+    assert {path.stem for path in drawn} == {"loss_share"}
+    assert {line.split(" is left out: ")[0] for line in lines} == set(plots.FIGURES) - {"loss_share"}
+    assert all("`seglab " in line for line in lines)
+    with pytest.raises(MissingResults, match="study-full"):
+        plots.draw(["phases"], copy, tmp_path)
+
+
+def test_unknown_names_are_refused(study_results, tmp_path):
+    with pytest.raises(ConfigError, match="did you mean class_iou"):
+        plots.draw(["class_iuo"], study_results, tmp_path)
+
+
+def test_damaged_results_are_an_error_and_no_missing_figure(copy, tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "FIGURES", {"class_heat_map": plots.FIGURES["class_heat_map"]})
+    (copy / "camvid" / "segsmall" / "seed0" / "confusion_test.csv").write_text("a,b\n1\n")
+    with pytest.raises(RunError, match="not a square matrix"):
+        plots.draw(results=copy, figures=tmp_path)
+
+
+# ------------------------------------------------------------------------------------ what they show
+
+
+def test_class_iou_draws_the_sum_of_the_seeds_and_each_of_them(results):
+    figure = plots.class_iou(results)
+    titles = [axes.get_title(loc="left").split()[0] for axes in figure.axes]
+    assert titles == ["minihrnet_a3", "segsmall", "miniunet"]
+    folder = results.root / "camvid" / "segsmall"
+    one, two = (runs.read_confusion(folder / seed, "test")[0] for seed in ("seed0", "seed1"))
+    both = one + two
+    union = both[3].sum() + both[:, 3].sum() - both[3, 3]
+    assert figure.axes[1].patches[3].get_height() == pytest.approx(100 * both[3, 3] / union)
+    assert [line.get_ydata()[3] for line in figure.axes[1].lines[1:]] == pytest.approx(
+        [100 * metrics.iou(one)[3], 100 * metrics.iou(two)[3]]
+    )
+
+
+def test_training_curves_have_a_panel_for_each_experiment_and_a_line_for_each_seed(results):
+    figure = plots.training_curves(results)
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.get_title(loc="left")}
+    groups = results.runs.groupby(["study", "name"]).size()
+    assert len(panels) == len(groups)
+    axes = panels["segsmall\ncamvid, 2 seeds"]
+    history = runs.read_history(results.root / "camvid" / "segsmall" / "seed1")
+    assert len(axes.lines) == 2
+    np.testing.assert_array_equal(axes.lines[1].get_ydata(), history["loss"])
+
+
+def test_heat_map_is_the_mean_over_the_seeds(results):
+    figure = plots.FIGURES["class_heat_map"](results)
+    shown = figure.axes[0].images[0].get_array()
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    columns = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    folder = results.root / "camvid" / "erfnet"
+    scores = [metrics.iou(runs.read_confusion(folder / f"seed{k}", "test")[0])[8] for k in (0, 1)]
+    assert CAMVID11.classes[8] == "car"
+    assert shown[rows.index("erfnet"), columns.index("car")] == pytest.approx(100 * np.mean(scores))
+    assert list(shown[:, -1]) == sorted(shown[:, -1], reverse=True)
+
+
+def test_pareto_front_by_hand():
+    cost = pd.Series({"a": 1, "b": 2, "c": 2, "d": 3, "e": 4})
+    score = pd.Series({"a": 10, "b": 15, "c": 20, "d": 20, "e": 30})
+    assert pareto_front(cost, score) == ["a", "c", "e"]  # d costs more than c for the same score
+
+
+def test_the_panel_of_times_needs_times(results, copy):
+    table = cost_and_score(results)
+    times = results.latency.set_index("model")["median_ms"]
+    assert table.loc["segsmall", "median_ms"] == times["segsmall"]
+    assert len(plots.FIGURES["iou_vs_cost"](results).axes) == 3
+    (copy / "camvid" / "latency.csv").unlink()
+    assert len(plots.FIGURES["iou_vs_cost"](Results(copy)).axes) == 2
+
+
+def test_loss_shares_by_hand():
+    shares = loss_shares({"pixels": [60, 30, 10], "images": [5, 5, 5], "ignored": 0})
+    np.testing.assert_allclose(shares["none"], [0.6, 0.3, 0.1])
+    np.testing.assert_allclose(shares["inverse"], [1 / 3] * 3, rtol=1e-6)
+    roots = np.sqrt([0.6, 0.3, 0.1])
+    np.testing.assert_allclose(shares["sqrt_inverse"], roots / roots.sum(), rtol=1e-6)
+
+
+def test_gain_of_several_scales_is_the_mean_difference_over_the_seeds(results):
+    table = gain_per_class(results)
+    assert set(table.index) == {"segsmall", "minihrnet_a3"}
+    gains = []
+    for seed in ("seed0", "seed1"):
+        folder = results.root / "camvid" / "segsmall" / seed
+        asked = runs.read_confusion(folder / "evaluations" / "test-scales", "test")[0]
+        gains.append(metrics.iou(asked)[0] - metrics.iou(runs.read_confusion(folder, "test")[0])[0])
+    assert table.loc["segsmall", "sky"] == pytest.approx(100 * np.mean(gains))
+
+
+def test_conventions_score_the_matrices_of_single_pictures(results):
+    table = convention_scores(results)
+    assert list(table.index) == [name for name, use in CONVENTIONS.items() if use.resolution == 1]
+    name = table.columns[0]
+    seeds = [runs.read_confusion(folder, "test")[0] for folder in results.root.glob(f"camvid/{name}/seed*")]
+    ours = 100 * np.mean([metrics.mean_iou(confusion) for confusion in seeds])
+    assert table.loc["whole split, absent left out", name] == pytest.approx(ours)
+    # With every class in the truth, classes that are absent make no difference.
+    assert table.loc["whole split, absent 0", name] == pytest.approx(ours)
+    assert table.loc["whole split, void is wrong", name] < ours
+
+
+def test_ablation_bars_start_at_approach_3(results):
+    axes = plots.FIGURES["ablation"](results).axes[0]
+    table = results.runs[results.runs["study"] == "camvid"].groupby("name")["scores.test.mean_iou"].mean()
+    for bar, label in zip(axes.patches[1:], axes.get_yticklabels(), strict=True):
+        assert bar.get_x() + bar.get_width() == pytest.approx(100 * table[label.get_text()])
+        assert bar.get_width() == pytest.approx(100 * (table[label.get_text()] - table["minihrnet_a3"]))
+
+
+def test_phases_are_shaded_where_the_recipe_changes(results):
+    axes = plots.FIGURES["phases"](results).axes[0]
+    history = runs.read_history(results.root / "soccer_phases" / "recipe" / "seed0")
+    assert [text.get_text() for text in axes.texts] == list(dict.fromkeys(history["phase"]))
+    first = (history["phase"] == history["phase"].iloc[0]).sum() * 20 / 60
+    assert axes.patches[0].get_x() == pytest.approx(first)
+
+
+def test_confusions_are_normalised_both_ways(results):
+    figure = plots.FIGURES["confusions"](results)
+    recall, precision = (axes.images[0].get_array() for axes in figure.axes[:2])
+    np.testing.assert_allclose(recall.sum(1), 100)
+    np.testing.assert_allclose(precision.sum(0), 100)
 
 
 def test_absent_class_is_said_to_be_absent():
@@ -76,16 +209,9 @@ def test_absent_class_is_said_to_be_absent():
     assert texts.count("absent") == 10 and "100" in texts
 
 
-def test_the_other_figures_can_be_drawn(tmp_path):
+def test_the_figures_of_the_notebooks_can_be_drawn(tmp_path):
     image = np.zeros((8, 16, 3), np.uint8)
     mistakes = figure_of_mistakes(np.eye(19, dtype=int)[:, ::-1], CITYSCAPES.classes)
     shares = class_shares(np.arange(19) + 1, CITYSCAPES)
     for figure in (mistakes, shares, legend(CITYSCAPES), picture_grid([{"a": image, "b": image}], ["row"])):
         assert plots.save(figure, tmp_path, "figure")[0].stat().st_size > 1000
-
-
-def test_nothing_to_draw_and_unknown_names(tmp_path, results):
-    with pytest.raises(RunError, match="no finished run"):
-        plots.draw(results=tmp_path / "empty", figures=tmp_path)
-    with pytest.raises(ConfigError, match="did you mean class_iou"):
-        plots.draw(["class_iuo"], results, tmp_path)

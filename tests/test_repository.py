@@ -33,8 +33,8 @@ LAYERS = (
 )
 # Figures and tables are redrawn where there is no PyTorch.
 TORCH_FREE = {
-    "comparison", "config", "errors", "labels", "metrics", "plots", "recipes", "render", "report", "results",
-    "runs", "tables",
+    "comparison", "config", "errors", "labels", "metrics", "notebooks", "plots", "recipes", "render",
+    "report", "results", "runs", "tables",
 }  # fmt: skip
 
 

@@ -100,36 +100,46 @@ def tables(*, results: Path | None = None) -> None:
 
 
 @app.command
-def compare_networks(
-    what: Positional[
-        Literal["networks", "tuning", "soccer_phases", "own_recipes", "imbalance", "latency"]
-    ] = "networks",
-    /,
-    *,
-    at_once: int = 1,
-) -> None:
-    """Trains what the study compares (`seglab.comparison`); skips what is there.
+def report(*, html: bool = False, results: Path | None = None, out: Path | None = None) -> None:
+    """Writes the study as a chapter, from the stored results; or the notebooks as pages.
 
     Args:
-        what: `networks` are all of them on CamVid, and the ablations; `tuning` is what the learning rate was
-            chosen by; `soccer_phases`, `own_recipes` and `imbalance` are the smaller questions; `latency`
-            trains nothing and measures how long the networks take for a picture, on an idle machine.
+        html: Write a folder of pages with the committed notebooks and their outputs instead of the PDF.
+        results: Folder of the results; by default results/.
+        out: File to write, or with --html the folder; by default report.pdf or site/ below runs/.
+    """
+    from seglab import runs
+    from seglab.report import write_pdf, write_site
+
+    home = runs.workspace()
+    if html:
+        print(write_site(out or home / "runs" / "site")[0])
+    else:
+        target = out or home / "runs" / "report.pdf"
+        write_pdf(results or home / "results", target)
+        print(target)
+
+
+@app.command
+def study_full(*, at_once: int = 1) -> None:
+    """Trains all that the study rests on (`seglab.comparison`), but for what is there; redraws the figures.
+
+    It takes days on a processor and hours on a GPU; stopped, it goes on where it was.
+
+    Args:
         at_once: Trainings side by side; more than one is for GPUs.
     """
-    from seglab import comparison
-    from seglab.study import measure_latency, train_missing
+    from seglab.study import run_full_study
 
-    plans = {
-        "networks": comparison.whole,
-        "tuning": comparison.tuning,
-        "soccer_phases": comparison.soccer_phases,
-        "own_recipes": comparison.own_recipes,
-        "imbalance": comparison.imbalance,
-    }
-    if what == "latency":
-        print(measure_latency())
-    else:
-        train_missing(plans[what](), at_once)
+    run_full_study(at_once)
+
+
+@app.command
+def latency() -> None:
+    """Measures how long each network takes for a picture, for the tables; the machine must be idle."""
+    from seglab.study import measure_latency
+
+    print(measure_latency())
 
 
 @app.command

@@ -12,10 +12,12 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import active_children
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision import tv_tensors
@@ -106,18 +108,19 @@ class TrainingBatches:
         self._keys.epoch, self._keys.start = epoch, start
         with _child_signal_kept():
             batches = iter(self._loader)
-        for keys in self._keys:
-            try:
-                batch = next(batches)
-            except RuntimeError as error:
-                if "DataLoader worker" not in str(error):
-                    raise
-                # Batches come in order, so what is missing is what the dead process was working on.
-                images = ", ".join(str(self.dataset.samples[key.index].image) for key in keys)
-                raise DataError(f"a loader process died while it prepared {images}: {error}") from None
-            if isinstance(batch, SeglabError):
-                raise batch
-            yield batch
+        with _no_stopped_workers(watch=self._workers > 0):
+            for keys in self._keys:
+                try:
+                    batch = next(batches)
+                except RuntimeError as error:
+                    if "DataLoader worker" not in str(error):
+                        raise
+                    # Batches come in order, so what is missing is what the dead process was working on.
+                    images = ", ".join(str(self.dataset.samples[key.index].image) for key in keys)
+                    raise DataError(f"a loader process died while it prepared {images}: {error}") from None
+                if isinstance(batch, SeglabError):
+                    raise batch
+                yield batch
 
 
 def evaluation_samples(
@@ -272,3 +275,37 @@ def _child_signal_kept() -> Iterator[None]:
     yield
     if ours:
         signal.signal(signal.SIGCHLD, handler)
+
+
+@contextmanager
+def _no_stopped_workers(watch: bool) -> Iterator[None]:
+    """Kills loader processes that are stopped (SIGSTOP), because torch would wait for them for ever.
+
+    One that is seen stopped twice, a second apart, is not just being stopped and continued together with the
+    training, as Ctrl-Z and `fg` do.
+    """
+    if not watch:
+        yield
+        return
+    done = threading.Event()
+
+    def look() -> None:
+        before: set[int] = set()
+        while not done.wait(1.0):
+            stopped = {child.pid for child in active_children() if child.daemon and _is_stopped(child.pid)}
+            for pid in stopped & before:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            before = stopped
+
+    threading.Thread(target=look, name="loader watchdog", daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _is_stopped(pid: int) -> bool:
+    with suppress(psutil.Error):
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    return False

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seglab.config import DataConfig
-from seglab.errors import DataError
+from seglab.errors import DataError, DivergedError
 from seglab.evaluation.execution import Execution
 from seglab.evaluation.inference import PLAIN, InferenceConfig, predict_masks
 from seglab.labels import IGNORE_INDEX
@@ -59,8 +59,8 @@ class ConfusionCounter:
         """int64 (N,K+1,K), one matrix per picture in the order of their adding; the last row is void.
 
         Raises:
-            DataError: If there is no picture, a mask held an id that is neither a class nor ignored, or a
-                prediction was no class.
+            DataError: If there is no picture, or a mask held an id that is neither a class nor ignored.
+            DivergedError: If a prediction was no class.
         """
         if not self._counts:
             raise DataError("there is no picture to score: the split is empty")
@@ -71,7 +71,7 @@ class ConfusionCounter:
                 f"0..{self.num_classes - 1} and {IGNORE_INDEX}"
             )
         if (strange := counts[:, :, -1].sum(1)).any():
-            raise DataError(
+            raise DivergedError(
                 f"{self._named(strange)}: {strange.sum()} predictions are none of the {self.num_classes} "
                 "classes: the network answers NaN, or has another number of classes"
             )
@@ -136,7 +136,7 @@ def count_images(
         ignored pixels, columns the predicted classes.
 
     Raises:
-        DataError: As `ConfusionCounter` does.
+        DataError, DivergedError: As `ConfusionCounter` does.
     """
     model.eval()
     counter = ConfusionCounter(num_classes, execution.device)

@@ -18,7 +18,7 @@ def phases(results: Results) -> Figure:
     Soccer scenes, validation; the line is the first seed, points at its end are all seeds on the test split.
     The shading shows the phases of the full schedule, `recipe`.
     """
-    table = results.study("soccer_phases", "seglab compare-networks soccer_phases")
+    table = results.study("soccer_phases", "seglab study-full")
     with style():
         figure = new_figure(170, 80)
         axes, ends = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])

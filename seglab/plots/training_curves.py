@@ -25,7 +25,7 @@ def training_curves(results: Results) -> Figure:
     """
     table = results.runs
     if table.empty:
-        raise MissingResults(f"{results.root}: no finished run; `seglab compare-networks` makes them")
+        raise MissingResults(f"{results.root}: no finished run; `seglab study-full` makes them")
     table = table[table["study"] != "camvid_tuning"]
     groups = list(table.groupby(["study", "name"], sort=True))
     rows = -(-len(groups) // _COLUMNS)

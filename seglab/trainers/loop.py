@@ -192,6 +192,8 @@ class Training:
                 if due:
                     saver.save()
         except DataError:
+            if stop:  # the signal reached the loader processes, too
+                raise self._interrupted(saver, stop) from None
             saver.save()  # the steps up to the picture that cannot be read
             raise
 
@@ -202,9 +204,7 @@ class Training:
         done, eval_split = progress.epoch + 1, self.experiment.data.eval_split
         due = done % training.evaluate_every == 0 or done == self.timetable.epochs
         try:
-            progress.confusion = (
-                self._evaluate(learner, eval_split, stop).confusions.sum(0) if due else None
-            )
+            progress.confusion = self._evaluate(learner, eval_split, stop).confusions.sum(0) if due else None
         except _Stopped:
             raise self._interrupted(saver, stop) from None
         progress.epoch += 1
@@ -344,16 +344,27 @@ class Training:
         state, damaged = checkpoints.load_newest(folder)
         for path in damaged:
             self.say(f"{path} is damaged; going on from the checkpoint before it")
-        if state["config_hash"] != config_hash(self.experiment):
+        if state.get("config_hash") != config_hash(self.experiment):
             raise CheckpointError(
                 f"{self.folder}: the newest checkpoint is of another experiment than config.yaml"
+            )
+        if missing := sorted({"execution", "provenance", *_Saver.PROGRESS} - state.keys()):
+            raise CheckpointError(
+                f"{self.folder}: the newest checkpoint is of another release of seglab: it lacks "
+                f"{', '.join(missing)}"
             )
         return state
 
     def _restore(
         self, state: dict[str, Any], learner: Learner, progress: Progress, provenance: dict[str, Any]
     ) -> None:
-        learner.load_state_dict(state)
+        try:
+            learner.load_state_dict(state)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{self.folder}: the newest checkpoint does not fit the network; it is of another release of "
+                f"seglab, or was altered ({' '.join(str(error).split())})"
+            ) from None
         for name in _Saver.PROGRESS:
             setattr(progress, name, state[name])
         progress.step = learner.steps

@@ -7,7 +7,7 @@ from torch import nn
 
 from seglab import metrics
 from seglab.config import DataConfig
-from seglab.errors import DataError
+from seglab.errors import DataError, DivergedError
 from seglab.evaluation.confusion import ConfusionCounter, count_images, count_on_cpu, count_on_device
 from seglab.evaluation.execution import Execution
 from seglab.evaluation.inference import predict_masks
@@ -104,13 +104,13 @@ def test_nan_is_no_prediction():
     black = torch.zeros(3, 32, 32, dtype=torch.uint8)
     mask = torch.zeros(32, 32, dtype=torch.uint8)
     pictures = [(0, "white", black + 255, mask), (1, "black", black, mask)]
-    with pytest.raises(DataError, match=r"^black: 1 predictions .* NaN"):
+    with pytest.raises(DivergedError, match=r"^black: 1 predictions .* NaN"):
         count_images(Broken(), pictures, 4, CPU, PLAIN)
 
 
 def test_a_network_with_more_classes_is_noticed():
     bright = [(0, "bright", torch.full((3, 32, 32), 255, dtype=torch.uint8), torch.zeros(32, 32).byte())]
-    with pytest.raises(DataError, match=r"1024 predictions are none of the 3 classes.*number of classes"):
+    with pytest.raises(DivergedError, match=r"1024 predictions are none of the 3 classes.*number of classes"):
         count_images(Brightness(), bright, 3, CPU, PLAIN)
 
 

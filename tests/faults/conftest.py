@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from seglab.datasets import street_scenes
+
 FULL = os.environ.get("SEGLAB_FAULTS") == "full"
 TABLE = Path(__file__).resolve().parents[2] / "results" / "faults.json"
 
@@ -53,3 +55,10 @@ def faults():
     yield recorder
     if FULL and recorder.rows:
         recorder.write(TABLE)
+
+
+@pytest.fixture(scope="session")
+def scenes12(own_cache, tmp_path_factory):
+    """Folder of street scenes of 32x64 pixels: 12 to train on, 2 for val."""
+    root = tmp_path_factory.mktemp("data") / "scenes12"
+    return street_scenes.make(root, counts={"train": 12, "val": 2}, size=(32, 64), processes=1)

@@ -114,6 +114,10 @@ def test_gradients_reach_every_parameter(name):
     image = an_image(32, 64, batch=2)
     logits, aux = model.forward_with_aux(image) if model.has_aux else (model(image), [])
     assert all(one.shape == logits.shape for one in aux)
+    if model.has_aux:  # alone, they are the same (each pass moves the statistics, but trains on the batch's)
+        for alone, one in zip(model.eval().forward_aux(image), model.forward_with_aux(image)[1], strict=True):
+            assert torch.equal(alone, one)
+        model.train()
     mask = torch.randint(CLASSES, (2, 32, 64), generator=torch.Generator().manual_seed(2))
     sum(F.cross_entropy(one, mask) for one in [logits, *aux]).backward()
     for key, parameter in model.named_parameters():

@@ -127,23 +127,7 @@ def batches(count, seed=0):
         yield {"image": image, "mask": mask}
 
 
-def assert_equal_states(one, other, where="state"):
-    assert type(one) is type(other), where
-    if isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), where
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), where
-        for key in one:
-            assert_equal_states(one[key], other[key], f"{where}.{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), where
-        for i, pair in enumerate(zip(one, other, strict=True)):
-            assert_equal_states(*pair, f"{where}[{i}]")
-    else:
-        assert one == other, where
-
-
-def test_weights_statistics_optimizer_and_random_state_come_back_bit_for_bit(learner):
+def test_weights_statistics_optimizer_and_random_state_come_back_bit_for_bit(learner, assert_equal_states):
     before = copy.deepcopy(learner.state_dict())
     random, lr = torch.get_rng_state(), learner.lr
     curve = sweep_lr(learner, batches(30), 1e-6, 1e-1, 30)
@@ -158,7 +142,7 @@ def test_weights_statistics_optimizer_and_random_state_come_back_bit_for_bit(lea
     assert_equal_states(learner.state_dict(), after)
 
 
-def test_they_come_back_when_it_is_interrupted(learner):
+def test_they_come_back_when_it_is_interrupted(learner, assert_equal_states):
     before = copy.deepcopy(learner.state_dict())
 
     def interrupted():

@@ -1,0 +1,26 @@
+"""What the tests of the trainers share."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="session")
+def assert_equal_states():
+    """Compares two states of a training, of dictionaries, lists, tensors and numbers, bit for bit."""
+
+    def assert_equal_states(one, other, where="state"):
+        assert type(one) is type(other), where
+        if isinstance(one, torch.Tensor):
+            assert torch.equal(one, other), where
+        elif isinstance(one, dict):
+            assert one.keys() == other.keys(), where
+            for key in one:
+                assert_equal_states(one[key], other[key], f"{where}.{key}")
+        elif isinstance(one, list | tuple):
+            assert len(one) == len(other), where
+            for i, pair in enumerate(zip(one, other, strict=True)):
+                assert_equal_states(*pair, f"{where}[{i}]")
+        else:
+            assert one == other, where
+
+    return assert_equal_states
