@@ -16,6 +16,7 @@ from seglab.datasets.statistics import class_frequencies
 from seglab.errors import ConfigError, DataError, DivergedError, RunError
 from seglab.evaluation.evaluate import evaluate
 from seglab.evaluation.execution import Execution
+from seglab.trainers.learner import Learner
 from seglab.trainers.loop import train
 from seglab.trainers.observers import Observer
 
@@ -164,6 +165,29 @@ def test_watching_does_not_change_the_run(tiny, change, tmp_path):
     train(experiment, tmp_path / "alone")
     train(experiment, tmp_path / "watched", observers=[Watcher()])
     assert_same_weights(weights(tmp_path / "alone"), weights(tmp_path / "watched"))
+
+
+def test_measuring_the_number_format_leaves_the_run_as_it_is(tiny, change, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGLAB_CACHE", str(tmp_path / "cache"))  # nothing is remembered
+    experiment = change(tiny, "training", epochs=1, memory_format="auto", ema_decay=0.9)
+    formats = []
+    step = Learner.step
+
+    def watched(self, batch):
+        formats.append(self.execution.memory_format)
+        # Weights and optimizer are in the format that is measured.
+        channels_last = [p.is_contiguous(memory_format=torch.channels_last) for p in self.model.parameters()
+                         if p.ndim == 4 and min(p.shape[1:]) > 1]  # fmt: skip
+        assert set(channels_last) == {self.execution.memory_format == "channels_last"}
+        return step(self, batch)
+
+    monkeypatch.setattr(Learner, "step", watched)
+    summary = train(experiment, tmp_path / "run")
+    assert formats[:8] == ["contiguous", "contiguous", "channels_last", "channels_last"] * 2
+    monkeypatch.undo()
+    chosen = summary["provenance"]["memory_format"]
+    train(change(experiment, "training", memory_format=chosen), tmp_path / "fixed")
+    assert_same_weights(weights(tmp_path / "run"), weights(tmp_path / "fixed"))
 
 
 def test_resume_keeps_the_number_format_and_tells_changes(tiny, change, tmp_path, monkeypatch):
