@@ -75,6 +75,14 @@ class Learner:
         half = self.execution.precision == "fp16"
         self.scaler = torch.amp.GradScaler(self.execution.device.type, enabled=half)
 
+    def move(self, execution: Execution) -> None:
+        """Goes on under another execution. The optimizer is new: its state has the layout of the weights."""
+        self.execution = execution
+        execution.place(self.model)
+        if self.average is not None:
+            execution.place(self.average)
+        self.begin(self.phase_number)
+
     @property
     def phase(self) -> PhaseConfig:
         """The phase that has begun."""
