@@ -20,7 +20,18 @@ from seglab import checkpoints, runs
 from seglab.trainers.loop import train
 from seglab.trainers.observers import Observer
 
-from .harness import STEPS_PER_EPOCH, difference, experiment, go, kill, outcome, reference, run, start, survivors
+from .harness import (
+    STEPS_PER_EPOCH,
+    difference,
+    experiment,
+    go,
+    kill,
+    outcome,
+    reference,
+    run,
+    start,
+    survivors,
+)
 
 PARTS = 4  # of a write, between which something can happen
 
