@@ -188,6 +188,48 @@ def _phased(base: Experiment, phases: Sequence[PhaseConfig]) -> Experiment:
     return replace(base, phases=tuple(phases), training=replace(base.training, epochs=epochs))
 
 
+def imbalance() -> list[Experiment]:
+    """What the loss's class weights, or the choice of crops, do to common and to rare classes.
+
+    The embedded street scenes, because some of their classes are rare by being small and others by being
+    seldom; a Mini-UNet with a trained encoder on small crops, because that learns within minutes. Nothing is
+    selected: the average of the weights after the last epoch is scored on the test split.
+    """
+    base = Experiment(
+        "imbalance",
+        "none",
+        "laptop",
+        data=DataConfig(
+            "street_scenes",
+            input_size=(128, 256),
+            mean=(0.5, 0.5, 0.5),  # what the encoder was trained with
+            std=(0.5, 0.5, 0.5),
+            report_splits=("test",),
+        ),
+        augment=AugmentConfig((0.75, 1.5), crop=(64, 64), brightness=0.3, contrast=0.3, saturation=0.3),
+        model=NETWORKS["miniunet_lite0_pretrained"],
+        optimizer=OptimizerConfig("adam", lr=1e-3, weight_decay=1e-4),
+        schedule=ScheduleConfig("poly", power=0.9, warmup_steps=20),
+        training=TrainingConfig(
+            epochs=5,
+            batch_size=4,
+            clip_norm=1.0,
+            ema_decay=0.98,
+            evaluate_every=5,
+            weights="float16",
+            precision="fp32",
+            memory_format="channels_last",
+        ),
+    )
+    variants = {
+        "none": base,
+        "sqrt_inverse": replace(base, loss=LossConfig(class_weights="sqrt_inverse")),
+        "inverse": replace(base, loss=LossConfig(class_weights="inverse")),
+        "class_uniform": replace(base, data=replace(base.data, class_uniform=0.5)),
+    }
+    return [replace(one, name=name, seed=seed) for seed in SEEDS for name, one in variants.items()]
+
+
 def own_recipes() -> list[Experiment]:
     """The three projects' networks under their own recipes on the embedded scenes: that they really learn."""
     return [
@@ -205,4 +247,5 @@ def everything() -> list[Experiment]:
         *ablations(),
         *soccer_phases(),
         *soccer_mistakes(),
+        *imbalance(),
     ]

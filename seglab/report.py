@@ -225,7 +225,7 @@ def _of_ablations(results: Results) -> str:
 def _provenance(results: Results) -> Iterator[str]:
     table = results.runs
     if table.empty:
-        raise MissingResults("no finished run; `seglab compare-networks` makes them")
+        raise MissingResults("no finished run; `seglab study-full` makes them")
     yield f"This chapter rests on {len(table)} runs."
     for column, what in (
         ("provenance.processor", "Processors"),
@@ -272,7 +272,7 @@ _THREATS = (
     "may differ.",
 )
 _REPRODUCE = """
-`make test` checks the installation, `seglab compare-networks` trains what is missing and skips what is
+`make test` checks the installation, `seglab study-full` trains what is missing and skips what is
 there, `seglab figures` and `seglab tables` redraw figures and tables, and `seglab report` writes this
 chapter; the last three need neither weights nor data. The folder of each run holds its complete
 configuration, and `seglab train --config` on it repeats the run.

@@ -67,7 +67,7 @@ def test_a_whole_study_leaves_nothing_missing(study_results, no_drawing, tmp_pat
 def test_what_is_missing_is_named_with_the_command_that_makes_it(few, tmp_path):
     sections = report.chapter(Results(few), tmp_path)
     commands = {block["command"] for block in blocks(sections, "missing")}
-    assert "seglab compare-networks" in commands and "seglab compare-networks soccer_phases" in commands
+    assert "seglab study-full" in commands and "seglab study-full" in commands
     tables = [block["columns"] for block in blocks(sections, "table")]
     assert tables == [["fault", "injected", "survived"]]
 

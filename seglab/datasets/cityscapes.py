@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
@@ -41,6 +42,13 @@ LAYOUT = (
 SOURCE = (
     "Register at https://www.cityscapes-dataset.com and call `seglab data download cityscapes`; or download "
     "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip there, and unpack both into one folder"
+)
+
+# ERFNet's weights of the 19 classes for its decoder, 1 / ln(1.10 + share), in train-id order.
+# Reference: Eromera/erfnet_pytorch, train/main.py.
+ERFNET_WEIGHTS = (
+    *(2.8149, 6.9850, 3.7890, 9.9428, 9.7702, 9.5111, 10.3114, 10.0265, 4.6323, 9.5608),
+    *(7.8698, 9.5169, 10.3737, 6.6616, 10.2605, 10.2879, 10.2898, 10.4054, 10.1381),
 )
 
 # The masks that the official preparation tool writes hold train ids already.
@@ -122,3 +130,18 @@ def convert(root: Path | str | None = None) -> tuple[int, int]:
         for _ in tqdm(pool.map(write, missing), "converting", len(missing), leave=False, disable=None):
             pass
     return len(missing), len(sources) - len(missing)
+
+
+def published_shares() -> np.ndarray:
+    """Share of all training pixels that each class has, for those who do not have the data.
+
+    They follow from `ERFNET_WEIGHTS` by its formula, in which a share counts unlabelled pixels, too. ERFNet's
+    authors counted masks that were scaled to 512x1024.
+
+    Returns:
+        float64 (19,), in train-id order; the rest to 1 is not labelled.
+
+    Reference: ENet (Paszke et al. 2016, arXiv 1606.02147, section 5.2) for the formula, ERFNet (Romera et al.
+        2018) for the numbers.
+    """
+    return np.exp(1 / np.array(ERFNET_WEIGHTS)) - 1.10

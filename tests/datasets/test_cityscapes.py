@@ -236,3 +236,16 @@ def test_without_the_official_package_the_message_says_how_to_get_it():
         "except ConfigError as error: assert 'pip install' in str(error); sys.exit(3)\n"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 3
+
+
+def test_published_shares_are_those_that_erfnets_other_weights_give():
+    # Its encoder has weights of its own, 1 / ln(1.20 + share), counted on masks of an eighth of the size.
+    encoder = np.array([
+        2.3654, 4.4238, 2.9691, 5.3442, 5.2984, 5.2275, 5.4394, 5.3660, 3.4170, 5.2415,
+        4.7376, 5.2286, 5.4551, 4.3019, 5.4264, 5.4332, 5.4338, 5.4631, 5.3947,
+    ])  # fmt: skip
+    shares = cityscapes.published_shares()
+    assert np.abs(shares - (np.exp(1 / encoder) - 1.20)).max() < 2e-3
+    assert shares[CITYSCAPES.classes.index("road")] == pytest.approx(0.3265, abs=1e-4)  # by hand
+    assert shares.argmin() == CITYSCAPES.classes.index("motorcycle")
+    assert 0.88 < shares.sum() < 0.89
