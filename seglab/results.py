@@ -4,7 +4,7 @@
             models/<network>.json       what each network costs; `seglab models --cost 1024x2048 --save …`
             models/streams.csv          how the HRNets and Mini-HRNets are built; by the same command
             datasets/<name>.json        how often each class occurs
-            camvid/latency.csv          time per picture; `seglab study-full latency`
+            camvid_comparison/latency.csv   time per picture; `seglab latency`
             faults.json                 faults injected, and how many of them a training survived
 """
 
@@ -35,6 +35,10 @@ class Results:
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        if not self.root.is_dir():
+            raise MissingResults(f"{self.root}: no folder of results; allowed is one like the checkout's results/")
 
     @cached_property
     def runs(self) -> pd.DataFrame:
