@@ -1,13 +1,13 @@
 """Seconds of a training step: seglab's learner beside a plain PyTorch loop.
 
-The plain loop is what a textbook shows: float32, contiguous, `nn.CrossEntropyLoss`, the same kind of optimizer
-with torch's defaults. Both have the same network with the same weights and the same batch, and their first losses
-are compared before anything is timed. `seglab` is the same format, which shows what the learner costs; `seglab
-auto` is the format that a training on this machine chooses.
+The plain loop is what a textbook shows: float32, contiguous, `nn.CrossEntropyLoss`, the same kind of
+optimizer with torch's defaults. Both have the same network with the same weights and the same batch, and
+their first losses are compared before anything is timed. `seglab` is in the same format, which shows what the
+learner costs; `seglab auto` is in the format that a training on this machine chooses.
 
-All take turns in one process and one thread. What is measured is processor time, which a busy machine disturbs
-less than the clock. The plain loop runs twice in every round: where its two medians differ by more than 5 per
-cent, the machine was too busy and the result says so.
+All take turns in one process and one thread. What is measured is processor time, which a busy machine
+disturbs less than the clock. The plain loop runs twice in every round: where the two differ by more than 5
+per cent, the machine was too busy and the result says so.
 
     python benchmarks/training_speed.py [--save] [NETWORK ...]
 """
@@ -17,7 +17,9 @@ import copy
 import json
 import os
 import platform
+import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +38,7 @@ from seglab.trainers.phases import Timetable
 from seglab.trainers.processes import Processes
 
 NETWORKS = ("minihrnet_a3", "segsmall", "erfnet", "miniunet")
-BATCH_SIZE, SIZE, CLASSES = 4, (128, 256), 19
+BATCH_SIZE, SIZE, CLASSES = 2, (128, 256), 19
 WARM_UP, ROUNDS = 2, 9
 CPU = torch.device("cpu")
 RESULT = Path(__file__).parents[1] / "results" / "benchmarks" / "training_speed.json"
@@ -97,7 +99,7 @@ def random_batch() -> dict[str, torch.Tensor]:
 
 
 def check_same_work(experiment: Experiment, model: nn.Module, batch: dict[str, torch.Tensor]) -> None:
-    """Without dropout, two steps of both give the same losses."""
+    """Without dropout, the first steps of both have the same loss."""
     model = copy.deepcopy(model)
     for module in model.modules():
         if isinstance(module, nn.Dropout | nn.Dropout2d):
@@ -166,6 +168,16 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help=f"write {RESULT}")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["SEGLAB_CACHE"] = cache  # the format is chosen anew, and not for later trainings
+        record = measure_all(arguments.networks)
+    if arguments.save:
+        RESULT.parent.mkdir(parents=True, exist_ok=True)
+        RESULT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def measure_all(networks: Sequence[str]) -> dict:
+    """Times the networks one after the other, and prints what was found; returns what is to be saved."""
     capabilities = [name for name, has in torch.cpu.get_capabilities().items() if has is True]
     record = {
         "batch": [BATCH_SIZE, *SIZE],
@@ -178,7 +190,7 @@ def main() -> None:
         "load_average_before": os.getloadavg(),
         "networks": {},
     }
-    for network in arguments.networks:
+    for network in networks:
         record["networks"][network] = result = measure(network)
         print(f"{network}, {result['chosen']}" + ("" if result["valid"] else ": too noisy to say anything"))
         for side, numbers in result.items():
@@ -190,9 +202,7 @@ def main() -> None:
                     flush=True,
                 )
     record["load_average_after"] = os.getloadavg()
-    if arguments.save:
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        RESULT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return record
 
 
 if __name__ == "__main__":
