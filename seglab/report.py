@@ -188,14 +188,14 @@ def findings(results: Results) -> Iterator[str]:
         ratio = cost.loc["minihrnet_a3"] / cost.loc["hrnetv2_w18"]
         yield (
             f"Approach 3 of Mini-HRNet has {ratio['cost.params']:.2f} times the parameters of HRNetV2-W18 "
-            f"and {ratio['cost.macs']:.2f} times its multiply-adds; the difference of their scores is {gap:+.1f} "
-            "points."
+            f"and {ratio['cost.macs']:.2f} times its multiply-adds; the difference of their scores is "
+            f"{gap:+.1f} points."
         )
     parts = [f"scores.{split}.mean_iou" for split in ("test_seq05vd", "test_0001tp")]
     if set(parts) <= set(table.columns):
         unseen, continued = (100 * table[part].mean() for part in parts)
         yield (
-            f"On the drive that was never trained on, the networks reach {unseen:.1f} % on average; on the "
+            f"On the drive that was never trained on, the runs reach {unseen:.1f} % on average; on the "
             f"rest of a training drive {continued:.1f} %. The whole test split mixes the two."
         )
     means, classes = class_scores(table, "test")
@@ -216,7 +216,7 @@ def _of_ablations(results: Results) -> str:
     inside = others.between(of_base.min(), of_base.max())
     return (
         f"Of {len(others)} single changes to approach 3, {inside.sum()} stay within the range of its own "
-        f"{len(of_base)} seeds ({of_base.min():.1f} to {of_base.max():.1f} %) and say nothing. The largest "
+        f"{len(of_base)} seeds ({of_base.min():.1f} to {of_base.max():.1f} %), as another seed might. The largest "
         f"gain is {others.max() - of_base.mean():+.1f} points (`{others.idxmax()}`), the largest loss "
         f"{others.min() - of_base.mean():+.1f} (`{others.idxmin()}`)."
     )

@@ -13,7 +13,7 @@ from seglab.results import MissingResults, Results
 
 
 def conventions(results: Results) -> Figure:
-    """What to see: one network has as many mean IoUs as there are ways to average.
+    """What to see: how far apart the mean IoUs of one network are under the conventions of several systems.
 
     CamVid, test; a point is a network, mean over its seeds; the line is its score by this study's convention.
     """
