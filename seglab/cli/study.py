@@ -156,3 +156,11 @@ def test() -> None:
     from seglab.study import run_tests
 
     sys.exit(run_tests())
+
+
+@app.command
+def faults() -> None:
+    """Kills, fills, damages and interrupts trainings in full numbers, and tells how many it did no harm."""
+    from seglab.study import run_faults
+
+    sys.exit(run_faults())
