@@ -19,7 +19,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,9 +125,10 @@ def measure(network: str) -> dict:
         sides["seglab auto"] = learner_of(experiment, copy.deepcopy(model), chosen)
     seconds = {side: [] for side in sides}
     for number in range(WARM_UP + ROUNDS):
-        for side, loop in sides.items():
+        order = list(sides)[number % len(sides) :] + list(sides)[: number % len(sides)]
+        for side in order:  # each begins a round in its turn: a side suffers from what ran before it
             start = time.process_time()
-            loop.step(batch)
+            sides[side].step(batch)
             if number >= WARM_UP:
                 seconds[side].append(time.process_time() - start)
     result = {side: summary(values, seconds["plain"]) for side, values in seconds.items()}
@@ -170,14 +171,14 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as cache:
         os.environ["SEGLAB_CACHE"] = cache  # the format is chosen anew, and not for later trainings
-        record = measure_all(arguments.networks)
-    if arguments.save:
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        RESULT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        for record in measure_all(arguments.networks):
+            if arguments.save:
+                RESULT.parent.mkdir(parents=True, exist_ok=True)
+                RESULT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def measure_all(networks: Sequence[str]) -> dict:
-    """Times the networks one after the other, and prints what was found; returns what is to be saved."""
+def measure_all(networks: Sequence[str]) -> Iterator[dict]:
+    """Times the networks one after the other, and prints what was found; yields the record so far."""
     capabilities = [name for name, has in torch.cpu.get_capabilities().items() if has is True]
     record = {
         "batch": [BATCH_SIZE, *SIZE],
@@ -201,8 +202,8 @@ def measure_all(networks: Sequence[str]) -> dict:
                     f"ratio {numbers['ratio']:.2f} ({low:.2f} to {high:.2f})",
                     flush=True,
                 )
-    record["load_average_after"] = os.getloadavg()
-    return record
+        record["load_average_after"] = os.getloadavg()
+        yield record
 
 
 if __name__ == "__main__":
