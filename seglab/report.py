@@ -215,10 +215,10 @@ def _of_ablations(results: Results) -> str:
     others = 100 * table[table["name"] != base].groupby("name")[column].mean()
     inside = others.between(of_base.min(), of_base.max())
     return (
-        f"Of {len(others)} single changes to approach 3, {inside.sum()} stay within the range of its own "
-        f"{len(of_base)} seeds ({of_base.min():.1f} to {of_base.max():.1f} %), as another seed might. The largest "
-        f"gain is {others.max() - of_base.mean():+.1f} points (`{others.idxmax()}`), the largest loss "
-        f"{others.min() - of_base.mean():+.1f} (`{others.idxmin()}`)."
+        f"Of {len(others)} single changes to approach 3, {inside.sum()} stay within the range of its "
+        f"{len(of_base)} seeds ({of_base.min():.1f} to {of_base.max():.1f} %), as another seed might. The "
+        f"largest gain is {others.max() - of_base.mean():+.1f} points (`{others.idxmax()}`), the largest "
+        f"loss {others.min() - of_base.mean():+.1f} (`{others.idxmin()}`)."
     )
 
 

@@ -67,9 +67,8 @@ def study_results(tmp_path_factory):
     shutil.copytree(Path(__file__).parents[1] / "results" / "models", root / "models")
     shutil.copytree(Path(__file__).parents[1] / "results" / "datasets", root / "datasets")
     rng = np.random.default_rng(0)
-    every = (*comparison.networks(), *comparison.ablations())
-    planned = [one for one in every if one.name in INVENTED and one.seed < 2]
-    planned += [one for one in comparison.soccer_phases() if one.seed < 2]
+    planned = [*comparison.networks(), *comparison.ablations(), *comparison.soccer_phases()]
+    planned = [one for one in planned if one.seed < 2 and (one.name in INVENTED or one.phases)]
     for nth, experiment in enumerate(planned):
         _invent_run(root, experiment, nth, rng)
     names = [one.name for one in comparison.networks() if one.name in INVENTED]

@@ -68,8 +68,10 @@ def notebooks(
     else:
         root = runs.workspace()
         faults = [f"{path.name}: {fault}" for path in paths for fault in notebooks.check(path, root)]
+        for fault in faults:
+            print(fault)
         if faults:
-            raise RunError("\n".join(faults))
+            raise RunError(f"{len(faults)} faults found, listed above")
         print(f"{len(paths)} notebooks: the outputs belong to the code and to the results")
 
 
