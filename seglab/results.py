@@ -38,7 +38,7 @@ class Results:
 
     def __post_init__(self) -> None:
         if not self.root.is_dir():
-            raise MissingResults(f"{self.root}: no folder of results; allowed is one like the checkout's")
+            raise MissingResults(f"{self.root}: no folder of results; allowed is one like results/")
 
     @cached_property
     def runs(self) -> pd.DataFrame:
