@@ -29,6 +29,7 @@ def score_map(table: pd.DataFrame, label: str) -> Figure:
         axes.set_xticks(range(table.shape[1]), map(str, table.columns), rotation=40, ha="right")
         axes.set_yticks(range(len(table)), map(str, table.index))
         axes.set(xlabel=table.columns.name or "", ylabel=table.index.name or "")
+        axes.set_title(label, loc="left")
         axes.grid(visible=False)
-        figure.colorbar(picture, ax=axes, label=label, pad=0.01)
+        figure.colorbar(picture, ax=axes, pad=0.01)
     return figure

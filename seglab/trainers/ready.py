@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from seglab import checkpoints, runs
-from seglab.config import Experiment, config_hash, override
+from seglab.config import Experiment, config_hash
 from seglab.recipes import recipe
 from seglab.trainers.loop import train
 
@@ -19,7 +19,7 @@ def runs_with_weights(data: str) -> list[Path]:
     return [folder for folder in found if (folder / checkpoints.WEIGHTS).is_file()]
 
 
-def ready_run(data: str = "street_scenes", name: str = "segsmall", epochs: int = 4) -> Path:
+def ready_run(data: str = "street_scenes", name: str = "segsmall") -> Path:
     """A run folder with weights.
 
     It is the one that the environment variable `SEGLAB_RUN` names; else one of the study, this network's
@@ -27,14 +27,13 @@ def ready_run(data: str = "street_scenes", name: str = "segsmall", epochs: int =
 
     Args:
         data: Data set of the run.
-        name: Recipe.
-        epochs: How long the quick recipe is trained, where nothing is there.
+        name: Recipe, whose quick profile is trained where there is nothing.
     """
     if RUN in os.environ:
         return Path(os.environ[RUN])
     if found := runs_with_weights(data):
         return min(found, key=lambda folder: runs.read_experiment(folder).name != name)
-    return trained_once(override(recipe(name, data, "quick"), [f"training.epochs={epochs}"]))
+    return trained_once(recipe(name, data, "quick"))
 
 
 def trained_once(experiment: Experiment) -> Path:
