@@ -412,7 +412,8 @@ def _protocol(folder: Path | str, split: str) -> dict[str, str]:
     places = folder, folder.parent.parent  # of the evaluation <run>/evaluations/<name>
     run = next((place for place in places if (place / "config.yaml").exists()), folder)
     data = read_experiment(run).data
-    known = read_summary(run)["provenance"]["data_digests"]
+    # the oldest runs recorded one digest over all splits, which says nothing about one of them
+    known = read_summary(run)["provenance"].get("data_digests", {})
     digests = {f"digest of {one}": known[one] for one in (data.train_split, split) if one in known}
     return {"data set": data.name, "training split": data.train_split} | digests
 
