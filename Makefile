@@ -1,7 +1,7 @@
 # Each target sets up what is missing (see seglab/bootstrap.py) and works as the first command on a fresh clone.
 PYTHON ?= python3
 
-.PHONY: help study study-full lab test
+.PHONY: help study study-full lab test faults
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -17,3 +17,6 @@ lab:  ## open notebooks/03_train_minihrnet.ipynb in JupyterLab
 
 test:  ## run the tests
 	$(PYTHON) -m seglab test
+
+faults:  ## kill, fill, damage and interrupt trainings in full numbers (10 minutes on two cores)
+	$(PYTHON) -m seglab faults

@@ -7,6 +7,7 @@ all three ways in, and it refuses what it does not know with the field's full na
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import hashlib
@@ -28,6 +29,10 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 T = TypeVar("T")
+
+# What PyYAML raises over a text: its own errors, and whatever its constructors raise over values that only
+# look like a date, a number or a tag.
+_NO_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
 def _check(condition: bool, owner: object, name: str, allowed: str) -> None:
@@ -248,6 +253,7 @@ class PhaseConfig:
     loss: LossConfig | None = None
 
     def __post_init__(self) -> None:
+        _check(self.name.isprintable(), self, "name", "printable text")
         _check(self.epochs >= 1, self, "epochs", "1 or more")
         _check(self.lr is None or 0 < self.lr < math.inf, self, "lr", "a finite number above 0, or null")
         decay = self.weight_decay
@@ -432,7 +438,7 @@ def override(config: T, overrides: Iterable[str]) -> T:
             raise ConfigError(f"{name}: this is a section; allowed are its fields {inner}")
         try:
             target[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except _NO_YAML:
             raise ConfigError(f"{name}: {value!r} is not a YAML value") from None
     return from_dict(type(config), values)
 
@@ -452,7 +458,7 @@ def read_yaml(path: Path | str) -> Experiment:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except _NO_YAML as error:
         raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
     try:
         return from_dict(Experiment, values)
@@ -484,7 +490,7 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value, name)
     if hint is Any:
-        return value
+        return _plain(value, name)
     if origin is types.UnionType:  # only `X | None` occurs
         inner = next(arg for arg in args if arg is not type(None))
         return None if value is None else _coerce(value, inner, name)
@@ -504,14 +510,25 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
     if origin is dict:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise ConfigError(f"{name}: got {value!r}; allowed is a mapping with names as keys")
-        return dict(value)
+        return {key: _coerce(item, args[1], f"{name}.{key}") for key, item in value.items()}
     if hint is float and not isinstance(value, bool):
         # PyYAML reads 1e-3 as text because YAML 1.1 wants a point in it.
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            pass
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            if not math.isnan(number := float(value)):
+                return number
     elif type(value) is hint:
         return value
     article = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[hint]
     raise ConfigError(f"{name}: got {value!r}; allowed is {article}")
+
+
+def _plain(value: Any, name: str, depth: int = 0) -> Any:
+    """Checks that a value is what YAML and JSON both hold, and gives back."""
+    if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and value == value):
+        return value
+    if depth < 8:  # a YAML value may hold itself
+        if isinstance(value, (list, tuple)):
+            return [_plain(item, f"{name}[{i}]", depth + 1) for i, item in enumerate(value)]
+        if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+            return {key: _plain(item, f"{name}.{key}", depth + 1) for key, item in value.items()}
+    raise ConfigError(f"{name}: got {value!r}; allowed are text, numbers, true, false, null, lists, mappings")

@@ -6,9 +6,17 @@ that is not a `SeglabError` is a fault of seglab itself and keeps its traceback.
 
 
 class SeglabError(ValueError):
-    """A caller's mistake; the command line prints the message alone and exits with `exit_code`."""
+    """A caller's mistake; the command line prints the message alone and exits with `exit_code`.
+
+    Args:
+        message: Names of files and fields may stand in it as they are: what is not printable is escaped, so
+            that a line break in a name does not break the line.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
 
 
 class ConfigError(SeglabError):

@@ -138,7 +138,7 @@ def smoke(paths: Iterable[Path], folder: Path, watch: Callable[[str], None] = la
         except RunError as error:
             failed.append(str(error))
     if failed:
-        raise RunError("\n".join(failed))
+        raise RunError("; ".join(failed))
 
 
 def execute(

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 import typst
 from nbconvert import HTMLExporter
+from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from seglab import notebooks, runs
@@ -66,7 +67,9 @@ def chapter(results: Results, folder: Path) -> list[dict[str, object]]:
     def figure(name: str) -> Block:
         def make() -> Block:
             path = draw([name], results.root, folder)[0]
-            return {"kind": "figure", "file": path.name, "caption": caption(FIGURES[name])}
+            with Image.open(path) as picture:
+                ratio = picture.height / picture.width
+            return {"kind": "figure", "file": path.name, "ratio": ratio, "caption": caption(FIGURES[name])}
 
         return _or_missing(make)
 
@@ -74,9 +77,7 @@ def chapter(results: Results, folder: Path) -> list[dict[str, object]]:
         def make() -> Block:
             frame = TABLES[name](results).astype(str)
             rows = [[cell.strip("`") for cell in row] for row in frame.values.tolist()]
-            return {
-                "kind": "table", "columns": list(frame.columns), "rows": rows, "caption": caption(TABLES[name])
-            }  # fmt: skip
+            return _table(list(frame.columns), rows, caption(TABLES[name]))
 
         return _or_missing(make)
 
@@ -115,11 +116,15 @@ def caption(function: Callable) -> str:
 
 
 def _text(text: str) -> Block:
-    return {"kind": "text", "text": text}
+    return {"kind": "text", "text": " ".join(text.split())}
 
 
 def _heading(text: str) -> Block:
     return {"kind": "heading", "text": text}
+
+
+def _table(columns: list[str], rows: list[list[str]], text: str) -> Block:
+    return {"kind": "table", "columns": columns, "rows": rows, "caption": text}
 
 
 def _or_missing(make: Callable[[], Block]) -> Block:
@@ -147,12 +152,13 @@ def _protocol(results: Results) -> Block:
         ["data", f"{one.data.name}, {one.data.train_split}"],
         ["input", f"{height} x {width} pixels"],
         ["epochs, batch", f"{one.training.epochs}, {one.training.batch_size}"],
-        ["optimizer", f"{one.optimizer.name}, {one.optimizer.lr:g}, weight decay {one.optimizer.weight_decay:g}"],
+        ["optimizer", f"{one.optimizer.name}, rate {one.optimizer.lr:g}"],
+        ["weight decay", f"{one.optimizer.weight_decay:g}"],
         ["schedule", f"{one.schedule.name}, warm-up of {one.schedule.warmup_steps} steps"],
         ["average of weights", f"{one.training.ema_decay:g}"],
     ]
     text = "The training that all networks of the comparison share."
-    return {"kind": "table", "columns": ["", "value"], "rows": rows, "caption": text}
+    return _table(["", "value"], rows, text)
 
 
 def _data(results: Results) -> Iterator[str]:
@@ -173,23 +179,23 @@ def findings(results: Results) -> Iterator[str]:
     seeds = table.groupby("name")[column].count()
     best, worst = scores.index[0], scores.index[-1]
     yield (
-        f"The best of {len(scores)} networks is `{best}` with {scores[best]:.1f} % mean IoU on the test split "
-        f"({seeds[best]} seeds), the last `{worst}` with {scores[worst]:.1f} %."
+        f"The best of {len(scores)} networks is `{best}` with {scores[best]:.1f} % mean IoU on the test "
+        f"split (seeds: {seeds[best]}), the last `{worst}` with {scores[worst]:.1f} %."
     )
     if {"minihrnet_a3", "hrnetv2_w18"} <= set(scores.index):
         gap = scores["minihrnet_a3"] - scores["hrnetv2_w18"]
         cost = table.groupby("name")[["cost.params", "cost.macs"]].first()
         ratio = cost.loc["minihrnet_a3"] / cost.loc["hrnetv2_w18"]
         yield (
-            f"Approach 3 of Mini-HRNet and HRNetV2-W18 have nearly equal parameters (ratio "
-            f"{ratio['cost.params']:.2f}) and unequal multiply-adds (ratio {ratio['cost.macs']:.2f}); the "
-            f"difference of their scores is {gap:+.1f} points."
+            f"Approach 3 of Mini-HRNet has {ratio['cost.params']:.2f} times the parameters of HRNetV2-W18 "
+            f"and {ratio['cost.macs']:.2f} times its multiply-adds; the difference of their scores is "
+            f"{gap:+.1f} points."
         )
     parts = [f"scores.{split}.mean_iou" for split in ("test_seq05vd", "test_0001tp")]
     if set(parts) <= set(table.columns):
         unseen, continued = (100 * table[part].mean() for part in parts)
         yield (
-            f"On the drive that was never trained on, the networks reach {unseen:.1f} % on average; on the "
+            f"On the drive that was never trained on, the runs reach {unseen:.1f} % on average; on the "
             f"rest of a training drive {continued:.1f} %. The whole test split mixes the two."
         )
     means, classes = class_scores(table, "test")
@@ -209,10 +215,10 @@ def _of_ablations(results: Results) -> str:
     others = 100 * table[table["name"] != base].groupby("name")[column].mean()
     inside = others.between(of_base.min(), of_base.max())
     return (
-        f"Of {len(others)} single changes to approach 3, {inside.sum()} stay within the range of its own "
-        f"{len(of_base)} seeds ({of_base.min():.1f} to {of_base.max():.1f} %) and say nothing. The largest gain "
-        f"is {others.max() - of_base.mean():+.1f} points (`{others.idxmax()}`), the largest loss "
-        f"{others.min() - of_base.mean():+.1f} (`{others.idxmin()}`)."
+        f"Of {len(others)} single changes to approach 3, {inside.sum()} stay within the range of its "
+        f"{len(of_base)} seeds ({of_base.min():.1f} to {of_base.max():.1f} %), as another seed might. The "
+        f"largest gain is {others.max() - of_base.mean():+.1f} points (`{others.idxmax()}`), the largest "
+        f"loss {others.min() - of_base.mean():+.1f} (`{others.idxmin()}`)."
     )
 
 
@@ -233,42 +239,43 @@ def _provenance(results: Results) -> Iterator[str]:
 
 
 _QUESTION = """
-How small can a network for semantic segmentation be, and what does it lose? Three student and robot projects
-answer in three ways: *Mini-HRNet* cuts HRNet down in three approaches, *SegSmall* rebuilds ERFNet from
-depth-wise separable convolutions, *Mini-UNet* puts a small decoder behind a pretrained encoder. Each was trained
-in its own way, so that their published numbers mix the network with its training. Here all share one training,
-one definition of every score and one machine.
+How small can a network for semantic segmentation be, and what does it lose? Three student and robot
+projects answer in three ways: *Mini-HRNet* cuts HRNet down in three approaches, *SegSmall* rebuilds
+ERFNet from depth-wise separable convolutions, *Mini-UNet* puts a small decoder behind a pretrained
+encoder. Each was trained in its own way, so that their published numbers mix the network with its
+training. Here all share one training, one definition of every score and one machine.
 """
 _METHOD = """
-The networks are written from the papers and checked against the logits and the tensors of their authors' code
-where it is public. Parameters are the trainable ones of the inference path; multiply-adds (MACs) are those of
-convolutions and matrix products, counted twice by independent counters. Scores come from one integer confusion
-matrix over a split; a class that occurs neither in truth nor prediction has no IoU and is left out of the mean.
-What is given behind ± is the standard deviation of a single seed.
+The networks are written from the papers and checked against the logits and the tensors of their authors'
+code where it is public. Parameters are the trainable ones of the inference path; multiply-adds (MACs)
+are those of convolutions and matrix products, counted twice by independent counters. Scores come from
+one integer confusion matrix over a split; a class that occurs neither in truth nor prediction has no IoU
+and is left out of the mean. What is given behind ± is the standard deviation of a single seed.
 """
 _WEIGHTS = """
-A loss that counts pixels listens to the common classes. Weights of the classes change who is heard, and the next
-figure shows by how much, before anything is trained.
+A loss that counts pixels listens to the common classes. Weights of the classes change who is heard, and
+the next figure shows by how much, before anything is trained.
 """
 _THREATS = (
-    "*One training for all* is fair to no network in particular: each might gain from its own. The learning rate "
-    "is the only thing that was chosen, for all networks together, on a drive that was held out of the training "
-    "split and is no part of the test.",
-    "*The budget is small.* Pictures are seen at a fraction of their resolution, and large networks may need more "
-    "epochs than small ones. The training curves show who still improves at the end.",
-    "*Seeds are few*, and they are the only error that ± describes. The drives of CamVid are few, too: another "
-    "city is another distribution, and no number here measures that.",
-    "*The test split is mixed*: one of its drives continues a training drive. Its two parts stand side by side in "
-    "the table for this reason, and the part that was never trained on is the one to quote. The validation split "
-    "is a burst out of a training drive and is drawn as a curve only.",
+    "*One training for all* is fair to no network in particular: each might gain from its own. The "
+    "learning rate is the only thing that was chosen, for all networks together, on a drive that was "
+    "held out of the training split and is no part of the test.",
+    "*The budget is small.* Pictures are seen at a fraction of their resolution, and large networks may "
+    "need more epochs than small ones. The training curves show who still improves at the end.",
+    "*Seeds are few*, and they are the only error that ± describes. The drives of CamVid are few, too: "
+    "another city is another distribution, and no number here measures that.",
+    "*The test split is mixed*: one of its drives continues a training drive. Its two parts stand side "
+    "by side in the table for this reason, and the part that was never trained on is the one to quote. "
+    "The validation split is a burst out of a training drive and is drawn as a curve only.",
     "*Approaches 1 and 2 are reconstructions*; the thesis names them and publishes no configuration.",
-    "*Time is that of one machine* in one number format; on other hardware the order of the networks may differ.",
+    "*Time is that of one machine* in one number format; on other hardware the order of the networks "
+    "may differ.",
 )
 _REPRODUCE = """
-`make test` checks the installation, `seglab study-full` trains what is missing and skips what is there,
-`seglab figures` and `seglab tables` redraw figures and tables, and `seglab report` writes this chapter; the last
-three need neither weights nor data. The folder of each run holds its complete configuration, and
-`seglab train --config` on it repeats the run.
+`make test` checks the installation, `seglab study-full` trains what is missing and skips what is
+there, `seglab figures` and `seglab tables` redraw figures and tables, and `seglab report` writes this
+chapter; the last three need neither weights nor data. The folder of each run holds its complete
+configuration, and `seglab train --config` on it repeats the run.
 """
 
 
@@ -276,9 +283,10 @@ three need neither weights nor data. The folder of each run holds its complete c
 
 
 def write_site(folder: Path) -> list[Path]:
-    """Writes the committed notebooks with their outputs as pages, and an index; nothing is loaded from elsewhere.
+    """Writes the committed notebooks with their outputs as pages, and an index.
 
-    A stand-alone mask overlay that notebook 10 has left behind is taken along.
+    The pages load nothing from elsewhere. A stand-alone mask overlay that notebook 10 has left behind is
+    taken along.
 
     Args:
         folder: Made if missing; pages of the same names are replaced.
@@ -291,8 +299,9 @@ def write_site(folder: Path) -> list[Path]:
     index, entries = folder / "index.html", []
     pages = [index]
     for path in notebooks.select():
-        body, _ = exporter.from_notebook_node(nbformat.read(path, as_version=4))
-        title = re.search(r"^# (.+)$", nbformat.read(path, as_version=4).cells[0].source, re.MULTILINE)[1]
+        notebook = nbformat.read(path, as_version=4)
+        title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)[1]
+        body, _ = exporter.from_notebook_node(notebook)
         page = folder / f"{path.stem}.html"
         write_text(page, _page(title, f'<p><a href="index.html">All notebooks</a></p>\n{body}'))
         pages.append(page)
@@ -311,7 +320,8 @@ def _page(title: str, body: str) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title>\n<style>\n{style}\n</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<title>{html.escape(title)}</title>\n<style>\n{style}\n</style></head>\n"
+        f"<body>\n{body}\n</body></html>\n"
     )
 
 

@@ -4,7 +4,7 @@
             models/<network>.json       what each network costs; `seglab models --cost 1024x2048 --save …`
             models/streams.csv          how the HRNets and Mini-HRNets are built; by the same command
             datasets/<name>.json        how often each class occurs
-            camvid/latency.csv          time per picture; `seglab study-full latency`
+            camvid_comparison/latency.csv   time per picture; `seglab latency`
             faults.json                 faults injected, and how many of them a training survived
 """
 
@@ -35,6 +35,10 @@ class Results:
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        if not self.root.is_dir():
+            raise MissingResults(f"{self.root}: no folder of results; allowed is one like results/")
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -78,6 +82,22 @@ class Results:
         changed = self._of_camvid(names)
         base = comparison.ablations()[0].model.name  # it runs under its own name
         return pd.concat([self._of_camvid({base}), changed])
+
+    @cached_property
+    def on_camvid(self) -> pd.DataFrame:
+        """All runs on CamVid but those that only chose the learning rate, with a `label`: name, and study.
+
+        Raises:
+            MissingResults: If there are none.
+        """
+        table = self.runs
+        if not table.empty:
+            chosen = (table["data"] == "camvid") & (table["study"] != "camvid_tuning")
+            table = table[chosen & ~table["name"].isin({one.name for one in comparison.ablations()})]
+        if table.empty:
+            raise MissingResults(f"{self.root}: no finished run on CamVid; `seglab study-full` makes them")
+        own = table["study"] != comparison.STUDY
+        return table.assign(label=table["name"].where(~own, table["name"] + ", " + table["study"]))
 
     def _of_camvid(self, names: set[str]) -> pd.DataFrame:
         made_by = "seglab study-full"
@@ -194,6 +214,16 @@ def class_scores(table: pd.DataFrame, split: str) -> tuple[pd.DataFrame, tuple[s
         raise MissingResults(f"{', '.join(sorted(set(table['study'])))}: no run was scored on {split!r}")
     means = pd.DataFrame({name: np.mean(seeds, 0) for name, seeds in scores.items()}, index=classes).T
     return means.loc[means.mean(axis=1).sort_values(ascending=False, kind="stable").index], classes
+
+
+def plain_record(run: Path | str, split: str) -> Path:
+    """The folder to compare other evaluations of a run with.
+
+    A run that was scored again, with slightly other counts on another machine or in another number format,
+    has a record of that beside them; else it is the run's own folder.
+    """
+    again = Path(run) / "evaluations" / f"{split}-plain"
+    return again if again.is_dir() else Path(run)
 
 
 def summed_confusion(table: pd.DataFrame, split: str) -> tuple[np.ndarray, tuple[str, ...]]:

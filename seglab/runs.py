@@ -13,6 +13,7 @@ A folder is made once and never overwritten. `load` reads any number of them as 
 from __future__ import annotations
 
 import csv
+import errno
 import importlib.metadata
 import io
 import json
@@ -125,13 +126,14 @@ def create(folder: Path | str, experiment: Experiment) -> Path:
         unfinished.mkdir(parents=True, exist_ok=True)
         write_text(unfinished / "config.yaml", to_yaml(experiment))
         unfinished.rename(folder)
+        _sync_folder(folder.parent)
     except DiskError:
         raise
     except OSError as error:
-        raise (_exists(folder) if folder.exists() else _not_written(folder, error)) from None
+        another = error.errno in (errno.EEXIST, errno.ENOTEMPTY)  # somebody was faster
+        raise (_exists(folder) if another else _not_written(folder, error)) from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    _sync_folder(folder.parent)
     return folder
 
 
@@ -410,7 +412,8 @@ def _protocol(folder: Path | str, split: str) -> dict[str, str]:
     places = folder, folder.parent.parent  # of the evaluation <run>/evaluations/<name>
     run = next((place for place in places if (place / "config.yaml").exists()), folder)
     data = read_experiment(run).data
-    known = read_summary(run)["provenance"]["data_digests"]
+    # the oldest runs recorded one digest over all splits, which says nothing about one of them
+    known = read_summary(run)["provenance"].get("data_digests", {})
     digests = {f"digest of {one}": known[one] for one in (data.train_split, split) if one in known}
     return {"data set": data.name, "training split": data.train_split} | digests
 

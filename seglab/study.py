@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -183,11 +184,30 @@ def run_tests() -> int:
     Raises:
         ConfigError: Outside a checkout.
     """
+    return _run_pytest("--durations=10")
+
+
+def run_faults() -> int:
+    """Injects all faults of the fault plan and prints how many were survived; returns pytest's exit code.
+
+    Raises:
+        ConfigError: Outside a checkout.
+    """
+    code = _run_pytest("tests/faults", SEGLAB_FAULTS="full")
+    rows = json.loads((runs.workspace() / "results" / "faults.json").read_text(encoding="utf-8"))
+    print("fault   injected   survived")
+    for row in rows:
+        print(f"{row['fault']:5} {row['injected']:10} {row['survived']:10}")
+    return code
+
+
+def _run_pytest(*arguments: str, **environment: str) -> int:
     root = runs.workspace()
     if not (root / "tests").is_dir():
         raise ConfigError(f"{root}: there are no tests here; run this in a clone of seglab")
     started = time.monotonic()
-    code = subprocess.call([sys.executable, "-m", "pytest", "--durations=10"], cwd=root)
+    command = [sys.executable, "-m", "pytest", *arguments]
+    code = subprocess.call(command, cwd=root, env={**os.environ, **environment})
     print(f"Time: {_minutes(time.monotonic() - started)}")
     return code
 

@@ -46,7 +46,8 @@ def trained(request, scenes, tmp_path_factory):
 def test_help_names_every_verb(run):
     code, out, _ = run("--help")
     assert code == 0
-    verbs = "train evaluate compare predict models import data submit figures study lab test"
+    verbs = "train evaluate compare predict models import data submit figures tables report notebooks"
+    verbs += " study lab test"
     for verb in verbs.split():
         assert verb in out
         code, text, _ = run(verb, "--help")

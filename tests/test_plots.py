@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seglab import metrics, plots, runs
+from seglab import comparison, metrics, plots, runs
 from seglab.errors import ConfigError, RunError
 from seglab.labels import CAMVID11, CITYSCAPES
 from seglab.metrics.conventions import CONVENTIONS
@@ -60,14 +60,14 @@ def test_committed_figures_are_what_the_results_give(tmp_path):
 
 def test_a_figure_changes_with_the_results(study_results, copy, tmp_path):
     before = digests(plots.draw(["class_heat_map"], study_results, tmp_path / "one"))
-    path = copy / "camvid" / "segsmall" / "seed0" / "confusion_test.csv"
+    path = copy / comparison.STUDY / "segsmall" / "seed0" / "confusion_test.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], "90000" + lines[1][lines[1].index(",") :], *lines[2:]]) + "\n")
     assert digests(plots.draw(["class_heat_map"], copy, tmp_path / "two")) != before
 
 
 def test_what_has_no_results_is_left_out_and_said(copy, tmp_path, monkeypatch):
-    for study in ("camvid", "soccer_phases"):
+    for study in (comparison.STUDY, "soccer_phases"):
         shutil.rmtree(copy / study)
     lines = []
     without_runs = {"architectures", "cost_by_part", "class_frequencies", "loss_share"}
@@ -88,7 +88,7 @@ def test_unknown_names_are_refused(study_results, tmp_path):
 
 def test_damaged_results_are_an_error_and_no_missing_figure(copy, tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "FIGURES", {"class_heat_map": plots.FIGURES["class_heat_map"]})
-    (copy / "camvid" / "segsmall" / "seed0" / "confusion_test.csv").write_text("a,b\n1\n")
+    (copy / comparison.STUDY / "segsmall" / "seed0" / "confusion_test.csv").write_text("a,b\n1\n")
     with pytest.raises(RunError, match="not a square matrix"):
         plots.draw(results=copy, figures=tmp_path)
 
@@ -100,7 +100,7 @@ def test_class_iou_draws_the_sum_of_the_seeds_and_each_of_them(results):
     figure = plots.class_iou(results)
     titles = [axes.get_title(loc="left").split()[0] for axes in figure.axes]
     assert titles == ["minihrnet_a3", "segsmall", "miniunet"]
-    folder = results.root / "camvid" / "segsmall"
+    folder = results.root / comparison.STUDY / "segsmall"
     one, two = (runs.read_confusion(folder / seed, "test")[0] for seed in ("seed0", "seed1"))
     both = one + two
     union = both[3].sum() + both[:, 3].sum() - both[3, 3]
@@ -115,8 +115,8 @@ def test_training_curves_have_a_panel_for_each_experiment_and_a_line_for_each_se
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.get_title(loc="left")}
     groups = results.runs.groupby(["study", "name"]).size()
     assert len(panels) == len(groups)
-    axes = panels["segsmall\ncamvid, 2 seeds"]
-    history = runs.read_history(results.root / "camvid" / "segsmall" / "seed1")
+    axes = panels[f"segsmall\n{comparison.STUDY}, 2 seeds"]
+    history = runs.read_history(results.root / comparison.STUDY / "segsmall" / "seed1")
     assert len(axes.lines) == 2
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), history["loss"])
 
@@ -126,7 +126,7 @@ def test_heat_map_is_the_mean_over_the_seeds(results):
     shown = figure.axes[0].images[0].get_array()
     rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     columns = [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    folder = results.root / "camvid" / "erfnet"
+    folder = results.root / comparison.STUDY / "erfnet"
     scores = [metrics.iou(runs.read_confusion(folder / f"seed{k}", "test")[0])[8] for k in (0, 1)]
     assert CAMVID11.classes[8] == "car"
     assert shown[rows.index("erfnet"), columns.index("car")] == pytest.approx(100 * np.mean(scores))
@@ -144,7 +144,7 @@ def test_the_panel_of_times_needs_times(results, copy):
     times = results.latency.set_index("model")["median_ms"]
     assert table.loc["segsmall", "median_ms"] == times["segsmall"]
     assert len(plots.FIGURES["iou_vs_cost"](results).axes) == 3
-    (copy / "camvid" / "latency.csv").unlink()
+    (copy / comparison.STUDY / "latency.csv").unlink()
     assert len(plots.FIGURES["iou_vs_cost"](Results(copy)).axes) == 2
 
 
@@ -161,7 +161,7 @@ def test_gain_of_several_scales_is_the_mean_difference_over_the_seeds(results):
     assert set(table.index) == {"segsmall", "minihrnet_a3"}
     gains = []
     for seed in ("seed0", "seed1"):
-        folder = results.root / "camvid" / "segsmall" / seed
+        folder = results.root / comparison.STUDY / "segsmall" / seed
         asked = runs.read_confusion(folder / "evaluations" / "test-scales", "test")[0]
         gains.append(metrics.iou(asked)[0] - metrics.iou(runs.read_confusion(folder, "test")[0])[0])
     assert table.loc["segsmall", "sky"] == pytest.approx(100 * np.mean(gains))
@@ -171,7 +171,8 @@ def test_conventions_score_the_matrices_of_single_pictures(results):
     table = convention_scores(results)
     assert list(table.index) == [name for name, use in CONVENTIONS.items() if use.resolution == 1]
     name = table.columns[0]
-    seeds = [runs.read_confusion(folder, "test")[0] for folder in results.root.glob(f"camvid/{name}/seed*")]
+    folders = (results.root / comparison.STUDY / name).iterdir()
+    seeds = [runs.read_confusion(folder, "test")[0] for folder in folders]
     ours = 100 * np.mean([metrics.mean_iou(confusion) for confusion in seeds])
     assert table.loc["whole split, absent left out", name] == pytest.approx(ours)
     # With every class in the truth, classes that are absent make no difference.
@@ -181,7 +182,8 @@ def test_conventions_score_the_matrices_of_single_pictures(results):
 
 def test_ablation_bars_start_at_approach_3(results):
     axes = plots.FIGURES["ablation"](results).axes[0]
-    table = results.runs[results.runs["study"] == "camvid"].groupby("name")["scores.test.mean_iou"].mean()
+    of_study = results.runs[results.runs["study"] == comparison.STUDY]
+    table = of_study.groupby("name")["scores.test.mean_iou"].mean()
     for bar, label in zip(axes.patches[1:], axes.get_yticklabels(), strict=True):
         assert bar.get_x() + bar.get_width() == pytest.approx(100 * table[label.get_text()])
         assert bar.get_width() == pytest.approx(100 * (table[label.get_text()] - table["minihrnet_a3"]))

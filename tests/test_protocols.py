@@ -52,3 +52,17 @@ def test_other_protocols_are_refused(finished, digests, data, what):
         runs.check_same_protocol(first, second, "test")
     if "test is" in what:
         runs.check_same_protocol(first, second, "val")
+
+
+def test_a_run_without_digests_of_its_splits_is_compared_by_names(tmp_path):
+    """As the first committed runs are, which recorded one digest over all splits."""
+    folders = []
+    for seed in (0, 1):
+        folder = runs.create(tmp_path / f"seed{seed}", replace(Experiment("s", "network"), seed=seed))
+        runs.write_summary(folder, {"provenance": {"data_digest": f"{seed}"}})
+        folders.append(folder)
+    runs.check_same_protocol(*folders, "test")
+    other = runs.create(tmp_path / "other", replace(Experiment("s", "network"), data=DataConfig("camvid")))
+    runs.write_summary(other, {"provenance": {"data_digest": "0"}})
+    with pytest.raises(RunError, match="data set is camvid"):
+        runs.check_same_protocol(folders[0], other, "test")

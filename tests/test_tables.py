@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from seglab import cli
+from seglab.comparison import STUDY
 from seglab.errors import ConfigError
 from seglab.results import Results
 from seglab.tables import TABLES, comparison, fill, spread
@@ -43,7 +44,7 @@ def test_comparison_by_hand(study_results):
     assert set(table.index) == {
         "`minihrnet_a3`", "`segsmall`", "`miniunet`", "`erfnet`", "`hrnetv2_w48`"
     }  # fmt: skip
-    runs = results.runs[(results.runs["study"] == "camvid") & (results.runs["name"] == "segsmall")]
+    runs = results.runs[(results.runs["study"] == STUDY) & (results.runs["name"] == "segsmall")]
     one, two = 100 * runs["scores.test.mean_iou"]
     mean, std = (one + two) / 2, abs(one - two) / 2**0.5  # n-1 in the divisor
     assert table.loc["`segsmall`", "test mIoU (%)"] == f"{mean:.1f} ± {std:.1f}"
@@ -54,7 +55,7 @@ def test_comparison_by_hand(study_results):
 
 def test_comparison_without_times_has_a_dash(study_results, tmp_path):
     copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
-    (copy / "camvid" / "latency.csv").unlink()
+    (copy / STUDY / "latency.csv").unlink()
     assert set(comparison(Results(copy))["CPU time"]) == {"-"}
 
 

@@ -68,8 +68,10 @@ def notebooks(
     else:
         root = runs.workspace()
         faults = [f"{path.name}: {fault}" for path in paths for fault in notebooks.check(path, root)]
+        for fault in faults:
+            print(fault)
         if faults:
-            raise RunError("\n".join(faults))
+            raise RunError(f"{len(faults)} faults found, listed above")
         print(f"{len(paths)} notebooks: the outputs belong to the code and to the results")
 
 
@@ -156,3 +158,11 @@ def test() -> None:
     from seglab.study import run_tests
 
     sys.exit(run_tests())
+
+
+@app.command
+def faults() -> None:
+    """Kills, fills, damages and interrupts trainings in full numbers, and tells how many it did no harm."""
+    from seglab.study import run_faults
+
+    sys.exit(run_faults())

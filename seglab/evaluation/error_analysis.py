@@ -85,6 +85,21 @@ def size_table(segments: pd.DataFrame, bins: int = 5) -> pd.DataFrame:
     return groups.agg(iou="mean", segments="size").reset_index()
 
 
+def largest_mistake(confusion: np.ndarray, classes: Sequence[str]) -> str:
+    """The commonest mistake in words, `wall as building, 12 % of the pixels`; `none` without a mistake.
+
+    Args:
+        confusion: int (K,K), rows true.
+        classes: K names.
+    """
+    wrong = confusion * (1 - np.eye(len(classes), dtype=np.int64))
+    if not wrong.any():
+        return "none"
+    true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
+    percent = 100 * wrong.max() / confusion.sum()
+    return f"{classes[true]} as {classes[predicted]}, {percent:.0f} % of the pixels"
+
+
 def _counts(prediction: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
     """int64 (K+1,K), the last row being the ignored pixels."""
     confusion = metrics.confusion_matrix(prediction, mask, classes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from seglab.runs import processor, write_text
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+# Turns of each candidate in a measurement: few for a network whose steps take long.
+_LEAST_TURNS, _MOST_TURNS, _PATIENCE_S = 2, 5, 20.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def choose_execution(
         training: Holds the wished precision and memory format, `auto` or a name.
         model: The network, part of the cache key.
         shape: Pictures per step, height and width, part of the cache key.
-        step: Runs one complete training step, on a copy of the network, under a given execution.
+        step: Runs one complete training step, on a copy of the network, under a given execution; called in
+            turns with each of the candidates.
         say: Told what was measured.
 
     Raises:
@@ -119,7 +123,7 @@ def choose_execution(
     except (OSError, ValueError):
         known = {}
     if key not in known:
-        seconds = {c: _time_step(step, c) for c in candidates}
+        seconds = _time_steps(step, candidates)
         # A later candidate must be clearly faster, so that noise does not decide between equals.
         best = candidates[0]
         for candidate in candidates[1:]:
@@ -144,18 +148,27 @@ def _precisions(device: torch.device) -> list[str]:
     return ["bf16", "fp32"] if has_bf16 else ["fp32"]
 
 
-def _time_step(step: Callable[[Execution], None], execution: Execution) -> float:
-    """Seconds of one step, the faster of two after a warm-up."""
+def _time_steps(step: Callable[[Execution], None], candidates: list[Execution]) -> dict[Execution, float]:
+    """Seconds of one step of each candidate, the fastest of several.
 
-    def synchronize() -> None:
-        if execution.device.type == "cuda":
-            torch.cuda.synchronize(execution.device)
+    They take turns, so that a machine which is busy for a while slows all of them alike. Each turn begins
+    with a step that is not timed: it moves the network into the format.
+    """
+    seconds = {candidate: math.inf for candidate in candidates}
+    started = time.perf_counter()
+    for turn in range(_MOST_TURNS):
+        if turn >= _LEAST_TURNS and time.perf_counter() - started > _PATIENCE_S:
+            break
+        for candidate in candidates:
+            step(candidate)
+            _synchronize(candidate.device)
+            before = time.perf_counter()
+            step(candidate)
+            _synchronize(candidate.device)
+            seconds[candidate] = min(seconds[candidate], time.perf_counter() - before)
+    return seconds
 
-    seconds = []
-    for _ in range(3):
-        synchronize()
-        start = time.perf_counter()
-        step(execution)
-        synchronize()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds[1:])
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -205,16 +205,23 @@ def _view(
     return logits.flip(-1) if flip else logits
 
 
-def _tiles(length: int, tile: int, overlap: float) -> list[tuple[int, Tensor]]:
-    """Where the tiles along one side begin, and the weight of each of their pixels.
-
-    The tiles lie evenly, as few as the overlap allows. A weight grows smoothly from the tile's edge (sin^2
-    over the overlap), and the weights of all tiles on one pixel add up to 1.
-    """
+def tile_starts(length: int, tile: int, overlap: float) -> list[int]:
+    """Where the tiles along one side of a picture begin; they lie evenly, as few as the overlap allows."""
     tile = min(tile, length)
     shared = round(tile * overlap)
     number = math.ceil((length - shared) / (tile - shared))
-    starts = [round(i * (length - tile) / max(1, number - 1)) for i in range(number)]
+    return [round(i * (length - tile) / max(1, number - 1)) for i in range(number)]
+
+
+def _tiles(length: int, tile: int, overlap: float) -> list[tuple[int, Tensor]]:
+    """Where the tiles along one side begin, and the weight of each of their pixels.
+
+    A weight grows smoothly from the tile's edge (sin^2 over the overlap), and the weights of all tiles on one
+    pixel add up to 1.
+    """
+    starts = tile_starts(length, tile, overlap)
+    tile = min(tile, length)
+    shared = round(tile * overlap)
     distance = torch.arange(tile, dtype=torch.float64) + 0.5
     distance = torch.minimum(distance, distance.flip(0))
     window = torch.sin(math.pi / 2 * (distance / max(1, shared)).clamp(max=1)) ** 2

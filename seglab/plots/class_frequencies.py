@@ -11,7 +11,7 @@ from seglab.results import Results
 
 
 def class_frequencies(results: Results) -> Figure:
-    """What to see: three powers of ten between the commonest and the rarest class, in painted sets too.
+    """What to see: how many powers of ten lie between the commonest and the rarest class.
 
     Bars are shares of the labelled pixels, on a logarithmic axis; diamonds are shares of the pictures.
     """

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from seglab import runs
 from seglab.errors import RunError
 from seglab.metrics.conventions import CONVENTIONS
-from seglab.plots.style import look, new_figure, seeds, style
-from seglab.results import MissingResults, Results
+from seglab.plots.style import look, new_figure, style
+from seglab.results import MissingResults, Results, plain_record
 
 
 def conventions(results: Results) -> Figure:
-    """What to see: one network has as many mean IoUs as there are ways to average.
+    """What to see: how far apart the mean IoUs of one network are under the conventions of several systems.
 
     CamVid, test; a point is a network, mean over its seeds; the line is its score by this study's convention.
     """
@@ -30,8 +30,7 @@ def conventions(results: Results) -> Figure:
         labels = [f"{name}\n{system}".strip() for name, system in zip(table.index, systems, strict=True)]
         axes.set_yticks(range(len(table)), labels, fontsize=6)
         axes.invert_yaxis()
-        runs_shown = seeds(results.comparison[results.comparison["name"] == table.columns[0]])
-        axes.set_xlabel(f"mean IoU on CamVid test (%), {runs_shown}")
+        axes.set_xlabel("mean IoU on CamVid test (%), mean over the seeds")
         figure.legend(loc="outside lower center", ncols=3)
     return figure
 
@@ -45,14 +44,14 @@ def convention_scores(results: Results) -> pd.DataFrame:
         MissingResults: If no run has the matrices of its single pictures.
     """
     found: dict[str, list[pd.Series]] = {}
-    for row in results.comparison.itertuples():
+    for row in results.on_camvid.itertuples():
         try:
-            counts = runs.read_images(row.folder, "test").counts
+            counts = runs.read_images(plain_record(row.folder, "test"), "test").counts
         except RunError:
             continue
         used = {name: use.convention for name, use in CONVENTIONS.items() if use.resolution == 1}
         scores = {name: 100 * convention.score(counts) for name, convention in used.items()}
-        found.setdefault(row.name, []).append(pd.Series(scores))
+        found.setdefault(row.label, []).append(pd.Series(scores))
     if not found:
         raise MissingResults(
             f"{results.root}: no run has matrices of single pictures; `seglab evaluate RUN --split test` "

@@ -14,7 +14,7 @@ _SHOWN = ("hrnetv2_w48", "minihrnet_a1", "minihrnet_a2", "minihrnet_a3")
 
 
 def costs_by_part(results: Results) -> Figure:
-    """What to see: HRNet is heavy where it is coarse and busy where it is fine; each approach moves both."""
+    """What to see: the parts that hold HRNet's parameters, those that do its work, and what is cut."""
     return cost_by_part({name: results.parts(name) for name in _SHOWN})
 
 

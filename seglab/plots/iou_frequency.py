@@ -12,7 +12,7 @@ from seglab.results import MissingResults, Results, class_scores
 
 
 def iou_frequency(results: Results) -> Figure:
-    """What to see: rare classes score low, but rarity is not all; thin ones lie below the trend.
+    """What to see: whether rare classes score low, and which classes lie off the trend.
 
     CamVid, test; a point is the median of the networks (each the mean over its seeds), a bar from the worst
     network to the best one; the share is that of the training pixels.

@@ -12,7 +12,7 @@ from seglab.results import MissingResults, Results
 
 
 def iou_vs_cost(results: Results) -> Figure:
-    """What to see: which networks no other one beats at their price, and that the price decides which.
+    """What to see: which networks no other one beats at their price, and whether that depends on the price.
 
     CamVid, test; a point is the mean over the seeds, a bar from the worst to the best one; the line joins the
     networks on the Pareto front. The panel of times is drawn where times were measured.

@@ -11,7 +11,7 @@ from seglab.results import Results
 
 
 def loss_share(results: Results) -> Figure:
-    """What to see: unweighted, road and its like are the loss; inverse frequency gives every class as much.
+    """What to see: which classes an unweighted loss listens to, and how far each weighting evens that out.
 
     A cell is a class's weight times its pixels, as a share of the sum: its share of the loss if all pixels
     were equally wrong.

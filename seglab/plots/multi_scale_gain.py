@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from seglab import metrics, runs
 from seglab.plots.style import look, new_figure, style
-from seglab.results import MissingResults, Results
+from seglab.results import MissingResults, Results, plain_record
 
 
 def multi_scale_gain(results: Results) -> Figure:
@@ -40,15 +40,15 @@ def gain_per_class(results: Results) -> pd.DataFrame:
     """One row per network and one column per class, and their mean: points of IoU gained by several scales.
 
     Raises:
-        MissingResults: If no run of the comparison has an evaluation at several scales.
+        MissingResults: If no run on CamVid has an evaluation at several scales.
     """
     found: dict[str, list[np.ndarray]] = {}
     classes: tuple[str, ...] = ()
-    for row in results.comparison.itertuples():
+    for row in results.on_camvid.itertuples():
         if (folder := _most_scales(Path(row.folder))) is not None:
-            plain, classes = runs.read_confusion(row.folder, "test")
+            plain, classes = runs.read_confusion(plain_record(row.folder, "test"), "test")
             asked, _ = runs.read_confusion(folder, "test")
-            found.setdefault(row.name, []).append(100 * (metrics.iou(asked) - metrics.iou(plain)))
+            found.setdefault(row.label, []).append(100 * (metrics.iou(asked) - metrics.iou(plain)))
     if not found:
         raise MissingResults(
             f"{results.root}: no run was evaluated at several scales; "

@@ -28,10 +28,11 @@ def training_curves(results: Results) -> Figure:
         raise MissingResults(f"{results.root}: no finished run; `seglab study-full` makes them")
     table = table[table["study"] != "camvid_tuning"]
     groups = list(table.groupby(["study", "name"], sort=True))
-    rows = -(-len(groups) // _COLUMNS)
+    columns = min(_COLUMNS, len(groups))
+    rows = -(-len(groups) // columns)
     with style():
         figure = new_figure(170, 34 * rows + 8)
-        grid = figure.subplots(rows, _COLUMNS, squeeze=False, sharex="row")
+        grid = figure.subplots(rows, columns, squeeze=False, sharex="row")
         for axes in grid.flat[len(groups) :]:
             axes.set_visible(False)
         for axes, ((study, name), of_name) in zip(grid.flat, groups, strict=False):

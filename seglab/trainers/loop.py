@@ -305,7 +305,7 @@ class Training:
     def _execution(self) -> Execution:
         """Device and number format: a resumed run's own, or the experiment's.
 
-        `auto` is resolved by timing real steps of the last phase on copies of the network; rank 0 decides for
+        `auto` is resolved by timing real steps of the last phase on a copy of the network; rank 0 decides for
         all processes.
         """
         processes, experiment = self.processes, self.experiment
@@ -316,15 +316,15 @@ class Training:
             alone = Processes(processes.device)
             batch = next(self.batches.epoch(0))
             first_step = self.timetable.first_step(len(experiment.plan) - 1)
-            learners: dict[Execution, Learner] = {}
+            learner: Learner | None = None
 
             def step(execution: Execution) -> None:
-                if execution not in learners:
-                    learners.clear()  # one copy at a time
-                    learners[execution] = self.new_learner(
-                        copy.deepcopy(self.model), execution, alone, first_step
-                    )
-                learners[execution].step(batch)
+                nonlocal learner
+                if learner is None:  # one copy for all candidates: a large network has no room for more
+                    learner = self.new_learner(copy.deepcopy(self.model), execution, alone, first_step)
+                elif execution != learner.execution:
+                    learner.move(execution)
+                learner.step(batch)
 
             shape = tuple(batch["mask"].shape)
             chosen = [

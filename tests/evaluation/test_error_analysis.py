@@ -7,7 +7,7 @@ import pytest
 from seglab import metrics
 from seglab.datasets import create_dataset
 from seglab.evaluation.conventions import convention_table
-from seglab.evaluation.error_analysis import analyse_errors, size_table
+from seglab.evaluation.error_analysis import analyse_errors, largest_mistake, size_table
 from seglab.evaluation.inference import load_predictor
 from seglab.metrics.boundary import boundary_counts, trimap_confusion
 from seglab.metrics.conventions import CONVENTIONS, shrink
@@ -55,3 +55,9 @@ def test_sizes_are_binned_by_hand():
     rows = [(row["class"], row["iou"], row["segments"]) for _, row in table.iterrows()]
     assert rows == [("car", 0.25, 2), ("car", 0.8, 1), ("sky", 1.0, 1)]
     assert 2 in table["size_px"][0] and 30 in table["size_px"][1]
+
+
+def test_largest_mistake_is_said_in_words():
+    confusion = np.array([[90, 4, 0], [6, 0, 0], [0, 0, 100]])
+    assert largest_mistake(confusion, ("road", "wall", "sky")) == "wall as road, 3 % of the pixels"
+    assert largest_mistake(np.diag([1, 2]), ("a", "b")) == "none"

@@ -173,20 +173,21 @@ def outcome(folder: Path) -> dict:
     summary = runs.read_summary(folder)
     files = ("weights.safetensors", "confusion_val.csv", "images_val.npz")
     return {
-        **{name: _plain(state[name]) for name in kept},
+        **{name: plain(state[name]) for name in kept},
         **{name: (folder / name).read_bytes() for name in files},
         "history.csv": runs.read_history(folder).drop(columns=list(TIMES)).to_csv(),
         "scores": json.dumps(summary["scores"]),
     }
 
 
-def _plain(value):
+def plain(value):
+    """A value in a form that `==` compares bit by bit."""
     if isinstance(value, torch.Tensor):
         return str(value.dtype), tuple(value.shape), value.contiguous().numpy().tobytes()
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return repr(value)  # NaN equals itself then
 
 

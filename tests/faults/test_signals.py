@@ -44,7 +44,9 @@ def test_f5_asked_to_stop(faults, scenes12, tmp_path, number, workers):
         at, delay_s, twice = int(rng.integers(1, 2 * STEPS_PER_EPOCH)), rng.uniform(0, 0.02), case % 5 == 1
         wrong = stopped(whole, config, tmp_path / str(case), expected, number, at, delay_s, twice)
         if wrong:
-            failures.append(f"F5: signal {number}, workers {workers}, step {at}, {delay_s=}, {twice=}: {wrong}")
+            failures.append(
+                f"F5: signal {number}, workers {workers}, step {at}, {delay_s=}, {twice=}: {wrong}"
+            )
     faults.record("F5", injected, injected - len(failures))
     assert not failures, "\n".join(failures)
 

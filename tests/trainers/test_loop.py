@@ -1,21 +1,19 @@
 """The loop: it learns, repeats, resumes, shares a batch out, and refuses."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 
 from seglab import checkpoints, metrics, runs
-from seglab.config import config_hash, to_yaml
+from seglab.config import config_hash
 from seglab.datasets import create_dataset
 from seglab.datasets.statistics import class_frequencies
 from seglab.errors import ConfigError, DataError, DivergedError, RunError
 from seglab.evaluation.evaluate import evaluate
 from seglab.evaluation.execution import Execution
+from seglab.trainers.learner import Learner
 from seglab.trainers.loop import train
 from seglab.trainers.observers import Observer
 
@@ -122,38 +120,6 @@ def test_accumulation_does_not_change_the_step(gentle, change, tmp_path):
     assert_close_weights(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
 
 
-def train_with_two_processes(experiment, folder):
-    """As `torchrun --nproc-per-node 2 -m seglab train --config … --out …` does."""
-    config = folder.with_suffix(".yaml")
-    config.write_text(to_yaml(experiment), encoding="utf-8")
-    program = "from seglab.cli import main; raise SystemExit(main())"
-    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python"]
-    command += [sys.executable, "-c", program, "train", "--config", str(config), "--out", str(folder)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("val: mean IoU") == 1  # one of them speaks
-
-
-def test_two_processes_take_the_same_steps_as_one(gentle, tmp_path):
-    train(gentle, tmp_path / "one")
-    train_with_two_processes(gentle, tmp_path / "two")
-    assert_close_weights(weights(tmp_path / "one"), weights(tmp_path / "two"))
-    assert runs.read_summary(tmp_path / "two")["provenance"]["processes"] == 2
-    # Padding would count a picture twice: the number of scored pixels shows it.
-    sums = [runs.read_confusion(tmp_path / name, "val")[0].sum() for name in ("one", "two")]
-    assert sums[0] == sums[1]
-
-
-def test_two_processes_score_and_save_the_same_statistics(gentle, change, tmp_path):
-    # With batch statistics each process has its own; what is scored over both must be what rank 0 saves.
-    options = {**gentle.model.options, "norm": "batch"}
-    experiment = change(change(gentle, "model", options=options), "training", ema_decay=0.9)
-    train_with_two_processes(experiment, tmp_path / "two")
-    confusion = evaluate(tmp_path / "two").confusion
-    np.testing.assert_array_equal(confusion, runs.read_confusion(tmp_path / "two", "val")[0])
-
-
 def test_watching_does_not_change_the_run(tiny, change, tmp_path):
     class Watcher(Observer):
         def step(self, progress):
@@ -164,6 +130,29 @@ def test_watching_does_not_change_the_run(tiny, change, tmp_path):
     train(experiment, tmp_path / "alone")
     train(experiment, tmp_path / "watched", observers=[Watcher()])
     assert_same_weights(weights(tmp_path / "alone"), weights(tmp_path / "watched"))
+
+
+def test_measuring_the_number_format_leaves_the_run_as_it_is(tiny, change, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGLAB_CACHE", str(tmp_path / "cache"))  # nothing is remembered
+    experiment = change(tiny, "training", epochs=1, memory_format="auto", ema_decay=0.9)
+    formats = []
+    step = Learner.step
+
+    def watched(self, batch):
+        formats.append(self.execution.memory_format)
+        # Weights and optimizer are in the format that is measured.
+        channels_last = [p.is_contiguous(memory_format=torch.channels_last) for p in self.model.parameters()
+                         if p.ndim == 4 and min(p.shape[1:]) > 1]  # fmt: skip
+        assert set(channels_last) == {self.execution.memory_format == "channels_last"}
+        return step(self, batch)
+
+    monkeypatch.setattr(Learner, "step", watched)
+    summary = train(experiment, tmp_path / "run")
+    assert formats[:8] == ["contiguous", "contiguous", "channels_last", "channels_last"] * 2
+    monkeypatch.undo()
+    chosen = summary["provenance"]["memory_format"]
+    train(change(experiment, "training", memory_format=chosen), tmp_path / "fixed")
+    assert_same_weights(weights(tmp_path / "run"), weights(tmp_path / "fixed"))
 
 
 def test_resume_keeps_the_number_format_and_tells_changes(tiny, change, tmp_path, monkeypatch):
