@@ -32,5 +32,5 @@ def seam_distance(counts: Mapping[str, tuple[np.ndarray, np.ndarray]], bin_px: i
             )
         axes.set(xlabel="distance to the nearest seam (pixels)", ylabel="pixels whose answer changes (%)")
         axes.set_ylim(bottom=0)
-        axes.legend(loc="upper right")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(counts))
     return figure
