@@ -19,7 +19,7 @@ def runs_with_weights(data: str) -> list[Path]:
     return [folder for folder in found if (folder / checkpoints.WEIGHTS).is_file()]
 
 
-def ready_run(data: str = "street_scenes", name: str = "segsmall") -> Path:
+def ready_run(data: str = "street_scenes", name: str = "minihrnet_a3") -> Path:
     """A run folder with weights.
 
     It is the one that the environment variable `SEGLAB_RUN` names; else one of the study, this network's
