@@ -8,9 +8,11 @@ nothing keeps a random state between samples.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import active_children
@@ -106,21 +108,27 @@ class TrainingBatches:
             ConfigError: If the pictures differ in size and nothing says which size to make of them.
         """
         self._keys.epoch, self._keys.start = epoch, start
-        with _child_signal_kept():
-            batches = iter(self._loader)
-        with _no_stopped_workers(watch=self._workers > 0):
-            for keys in self._keys:
-                try:
-                    batch = next(batches)
-                except RuntimeError as error:
-                    if "DataLoader worker" not in str(error):
-                        raise
-                    # Batches come in order, so what is missing is what the dead process was working on.
-                    images = ", ".join(str(self.dataset.samples[key.index].image) for key in keys)
-                    raise DataError(f"a loader process died while it prepared {images}: {error}") from None
-                if isinstance(batch, SeglabError):
-                    raise batch
-                yield batch
+        if self._workers:
+            _watch_workers()
+        try:
+            with _child_signal_kept():
+                batches = iter(self._loader)
+        except RuntimeError as error:  # all loader processes of the epoch before must answer first
+            if "DataLoader worker" not in str(error):
+                raise
+            raise DataError(f"a loader process died between two epochs: {error}") from None
+        for keys in self._keys:
+            try:
+                batch = next(batches)
+            except RuntimeError as error:
+                if "DataLoader worker" not in str(error):
+                    raise
+                # Batches come in order, so what is missing is what the dead process was working on.
+                images = ", ".join(str(self.dataset.samples[key.index].image) for key in keys)
+                raise DataError(f"a loader process died while it prepared {images}: {error}") from None
+            if isinstance(batch, SeglabError):
+                raise batch
+            yield batch
 
 
 def evaluation_samples(
@@ -277,21 +285,18 @@ def _child_signal_kept() -> Iterator[None]:
         signal.signal(signal.SIGCHLD, handler)
 
 
-@contextmanager
-def _no_stopped_workers(watch: bool) -> Iterator[None]:
-    """Kills loader processes that are stopped (SIGSTOP), because torch would wait for them for ever.
+@functools.cache
+def _watch_workers() -> None:
+    """From now on kills loader processes that are stopped (SIGSTOP): torch would wait for them for ever.
 
     One that is seen stopped twice, a second apart, is not just being stopped and continued together with the
-    training, as Ctrl-Z and `fg` do.
+    training, as Ctrl-Z and `fg` do. The thread lives as long as the process, whose end waits for them, too.
     """
-    if not watch:
-        yield
-        return
-    done = threading.Event()
 
     def look() -> None:
         before: set[int] = set()
-        while not done.wait(1.0):
+        while True:
+            time.sleep(1)
             stopped = {child.pid for child in active_children() if child.daemon and _is_stopped(child.pid)}
             for pid in stopped & before:
                 with suppress(ProcessLookupError):
@@ -299,10 +304,6 @@ def _no_stopped_workers(watch: bool) -> Iterator[None]:
             before = stopped
 
     threading.Thread(target=look, name="loader watchdog", daemon=True).start()
-    try:
-        yield
-    finally:
-        done.set()
 
 
 def _is_stopped(pid: int) -> bool:
