@@ -1,4 +1,4 @@
-"""What the phases of Mini-UNet's schedule each buy, over time."""
+"""What the phases of Mini-UNet's schedule each buy, over what they cost."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 def phases(results: Results) -> Figure:
-    """What to see: whether freezing and small pictures at first pay, at equal time.
+    """What to see: whether freezing and small pictures at first pay, at equal cost.
 
     Soccer scenes, validation; the line is the first seed, points at its end are all seeds on the test split.
-    The shading shows the phases of the full schedule, `recipe`.
+    An epoch of pictures of half the size costs a quarter. The shading shows the phases of the full schedule,
+    `recipe`.
     """
     table = results.study("soccer_phases", "seglab study-full")
     with style():
@@ -25,16 +26,16 @@ def phases(results: Results) -> Figure:
         names = list(dict.fromkeys(table["name"]))
         for nth, name in enumerate(names):
             of_name = table[table["name"] == name].sort_values("seed")
-            history = _timed(of_name["folder"].iloc[0])
+            history = _costed(of_name["folder"].iloc[0])
             color, dash = SERIES[nth % len(SERIES)], _DASHES[nth % len(_DASHES)]
             scored = history.dropna(subset="mean_iou")
-            axes.plot(scored["minutes"], 100 * scored["mean_iou"], ls=dash, color=color, label=name)
+            axes.plot(scored["cost"], 100 * scored["mean_iou"], ls=dash, color=color, label=name)
             scores = 100 * of_name["scores.test.mean_iou"]
             ends.plot([nth] * len(scores), scores, "o", color=color, ms=4)
             ends.plot(nth, scores.mean(), "_", color="black", ms=14)
             if name == "recipe":
                 _shade(axes, history)
-        axes.set(xlabel="minutes of training, first seed", ylabel="mean IoU (%)", xlim=(0, None))
+        axes.set(xlabel="pixels seen, in epochs of full-size pictures", ylabel="mean IoU (%)", xlim=(0, None))
         axes.set_title("validation", loc="left")
         ends.set_title("test", loc="left")
         ends.set_xticks(range(len(names)), names, rotation=40, ha="right")
@@ -43,14 +44,17 @@ def phases(results: Results) -> Figure:
     return figure
 
 
-def _timed(folder: str) -> pd.DataFrame:
-    history = runs.read_history(folder)
-    return history.assign(minutes=history["seconds"].cumsum() / 60)
+def _costed(folder: str) -> pd.DataFrame:
+    """The history with what it cost so far; minutes would depend on what else the machine did."""
+    history, experiment = runs.read_history(folder), runs.read_experiment(folder)
+    height, width = experiment.data.input_size
+    costs = {one.name: one.input_size[0] * one.input_size[1] / (height * width) for one in experiment.plan}
+    return history.assign(cost=history["phase"].map(costs).fillna(1.0).cumsum())
 
 
 def _shade(axes, history: pd.DataFrame) -> None:
     """Shades every second phase and writes the names of all at the top."""
-    ends = history.groupby("phase", sort=False)["minutes"].max()
+    ends = history.groupby("phase", sort=False)["cost"].max()
     start = 0.0
     for nth, (phase, end) in enumerate(ends.items()):
         if nth % 2:
