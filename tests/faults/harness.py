@@ -3,6 +3,7 @@
 A server is needed because the process that runs the tests has threads, which a fork would lose.
 """
 
+import faulthandler
 import json
 import multiprocessing
 import sys
@@ -105,6 +106,9 @@ def start(function, *arguments, log: Path | None = None):
 
 def _main(function, arguments, log):
     torch.set_num_threads(1)
+    # A child of the server would ask a server of its own for loader processes; a training forks them.
+    multiprocessing.set_start_method("fork", force=True)
+    faulthandler.dump_traceback_later(PATIENCE_S - 10, file=sys.__stderr__)  # where it hangs
     models.REGISTRY["speck"] = sys.modules[__name__]
     runs.code_revision = lambda: "as always"  # asking git costs more than a training does
     try:
