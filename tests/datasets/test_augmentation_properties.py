@@ -59,7 +59,8 @@ def test_a_mask_that_equals_its_image_stays_equal_to_it(size, input_size, crop, 
     inner_image, inner_mask = new_image[:, top:bottom, left:right], new_mask[top:bottom, left:right]
     # Anti-aliasing reaches over one output pixel to each side, bilinear enlarging over one source pixel.
     reach = int(np.ceil(max(scale[1] * i / s for i, s in zip(input_size or size, size, strict=True)))) + 2
-    constant = _constant_around(inner_mask, reach)
+    # Where the picture shrinks, a thin block may be lost to the mask alone; the image is no constant there.
+    constant = _constant_around(inner_mask, reach) & _constant_around(inner_image[0], reach)
     assert (inner_image[0][constant] == inner_mask[constant]).all()
     # And everywhere the image is a mixture of what the mask has.
     assert inner_image.min() >= min(ids) and inner_image.max() <= max(ids)
