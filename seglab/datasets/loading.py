@@ -120,8 +120,10 @@ class TrainingBatches:
         for keys in self._keys:
             try:
                 batch = next(batches)
-            except RuntimeError as error:
-                if "DataLoader worker" not in str(error):
+            except (RuntimeError, OSError, EOFError) as error:
+                # A process that dies while it hands a batch over leaves a broken connection.
+                died = not isinstance(error, RuntimeError) or "DataLoader worker" in str(error)
+                if not (self._workers and died):
                     raise
                 # Batches come in order, so what is missing is what the dead process was working on.
                 images = ", ".join(str(self.dataset.samples[key.index].image) for key in keys)

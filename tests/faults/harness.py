@@ -3,9 +3,11 @@
 A server is needed because the process that runs the tests has threads, which a fork would lose.
 """
 
+import contextlib
 import faulthandler
 import json
 import multiprocessing
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -99,13 +101,19 @@ def start(function, *arguments, log: Path | None = None):
 
     It exits as the command line does (`SeglabError.exit_code`), with what it has to say in `log`.
     """
-    process = server.Process(target=_main, args=(function, arguments, log))
+    receiver, sender = server.Pipe(duplex=False)
+    process = server.Process(target=_main, args=(function, arguments, log, sender))
     process.start()
+    sender.close()
+    process.code = receiver  # the server now and then loses the exit code of a child, and says 255
     return process
 
 
-def _main(function, arguments, log):
+def _main(function, arguments, log, exit_code):
     torch.set_num_threads(1)
+    # Tests that run in the background inherit that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # A child of the server would ask a server of its own for loader processes; a training forks them.
     multiprocessing.set_start_method("fork", force=True)
     faulthandler.dump_traceback_later(PATIENCE_S - 10, file=sys.__stderr__)  # where it hangs
@@ -121,6 +129,7 @@ def _main(function, arguments, log):
         said = ""
     if log is not None:
         log.write_text(said, encoding="utf-8")
+    exit_code.send(code)
     sys.exit(code)
 
 
@@ -130,6 +139,9 @@ def wait(process, patience_s: float = PATIENCE_S) -> int | None:
     if process.exitcode is None:
         kill(process)
         return None
+    if process.exitcode == 255:
+        with contextlib.suppress(EOFError):  # it died before it could say
+            return process.code.recv()
     return process.exitcode
 
 
