@@ -50,8 +50,9 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         write_bytes(path, content)
         others = [other for other in _files(folder) if other != path]
-        same_step = [other for other in others if other.name.startswith(path.name[: len("step-00000000")])]
-        for old in (*same_step, *[other for other in others if other not in same_step][KEEP - 1 :]):
+        same_step = [other for other in others if other.name.startswith(f"step-{step:08d}-")]
+        earlier = [other for other in others if other not in same_step]
+        for old in (*same_step, *earlier[KEEP - 1 :]):
             old.unlink(missing_ok=True)
     except DiskError:
         raise

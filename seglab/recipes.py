@@ -65,7 +65,8 @@ _REPORT_SPLITS = {
 # Epochs of a small profile as a multiple of Mini-HRNet's: how many more pictures a network sees per second.
 _PACE = {"erfnet": 2.0, "miniunet": 2.5, "hrnetv2_w48": 0.2, "hrnetv2_w18": 0.6}
 
-_MODERATE = AugmentConfig(scale=(0.75, 1.5), flip=0.5, brightness=0.3, contrast=0.3, saturation=0.3)
+# How pictures are varied where there are few of them.
+MODERATE = AugmentConfig(scale=(0.75, 1.5), flip=0.5, brightness=0.3, contrast=0.3, saturation=0.3)
 
 
 def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed: int = 0) -> Experiment:
@@ -103,7 +104,7 @@ def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed:
     )
     if profile != "full":
         training = replace(base.training, batch_size=8, clip_norm=1.0, ema_decay=0.99, weights="float16")
-        base = replace(base, augment=_MODERATE, training=training)
+        base = replace(base, augment=MODERATE, training=training)
     return RECIPES[name](base)
 
 
