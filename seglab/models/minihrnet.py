@@ -75,12 +75,27 @@ class InstanceNorm(nn.Module):
         self.channels = channels
 
     def forward(self, feature: Tensor) -> Tensor:
+        # Three ways to the same values; which one torch computes fast depends on the layout in memory. Batch
+        # normalisation of one image at a time is many times as fast for channels_last on a CPU, and lets the
+        # convolutions have that layout, which makes a whole training step a quarter faster.
+        if _channels_last_on_cpu(feature):
+            images = (torch.batch_norm(one, *_NO_STATE, True, 0.0, 1e-5, False) for one in feature.split(1))
+            return torch.cat(list(images))
         # As group normalisation with one channel per group, which torch computes faster than its instance
         # normalisation (measured on a CPU, forward and backward: by a tenth of the whole training step).
         return torch.group_norm(feature, self.channels, None, None, 1e-5, torch.backends.cudnn.enabled)
 
     def extra_repr(self) -> str:
         return f"{self.channels}"
+
+
+_NO_STATE = (None, None, None, None)  # scale, shift, running mean, running variance
+
+
+def _channels_last_on_cpu(feature: Tensor) -> bool:
+    if feature.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False  # a recorded graph must not depend on the number of images
+    return feature.is_contiguous(memory_format=torch.channels_last) and not feature.is_contiguous()
 
 
 def _group_norm(channels: int) -> nn.GroupNorm:
