@@ -38,6 +38,8 @@ from seglab.config import Experiment, config_hash, read_yaml, to_yaml
 from seglab.errors import DiskError, RunError
 
 SCHEMA_VERSION = 1
+# Columns of `history.csv` that a clock measured; the others are the same when a run is repeated.
+CLOCKED = ["seconds", "cpu_seconds", "images_per_second"]
 
 
 def workspace() -> Path:

@@ -170,6 +170,7 @@ class Training:
         """Trains to the end of the current epoch, from wherever in it the training stands."""
         batches = self.phase_batches(learner.phase_number)
         before, seconds = time.perf_counter(), progress.seconds
+        cpu_before, cpu_seconds = _cpu_clock(), progress.cpu_seconds
         try:
             for batch in batches.epoch(progress.epoch, start=progress.batch):
                 progress.lr = learner.lr
@@ -180,6 +181,7 @@ class Training:
                     progress.loss = loss
                     progress.losses.append(loss)
                 progress.seconds = seconds + time.perf_counter() - before
+                progress.cpu_seconds = cpu_seconds + _cpu_clock() - cpu_before
                 pictures = progress.batch * self.experiment.training.batch_size
                 progress.images_per_second = pictures / progress.seconds
                 for observer in self.observers:
@@ -199,7 +201,7 @@ class Training:
 
     def _end_epoch(self, learner: Learner, progress: Progress, saver: _Saver, stop: StopRequest) -> None:
         """Scores the epoch and writes it down."""
-        started, training = time.perf_counter(), self.experiment.training
+        started, cpu_started, training = time.perf_counter(), _cpu_clock(), self.experiment.training
         learner.share_buffers()
         done, eval_split = progress.epoch + 1, self.experiment.data.eval_split
         due = done % training.evaluate_every == 0 or done == self.timetable.epochs
@@ -209,11 +211,12 @@ class Training:
             raise self._interrupted(saver, stop) from None
         progress.epoch += 1
         progress.seconds += time.perf_counter() - started
+        progress.cpu_seconds += _cpu_clock() - cpu_started
         progress.history.append(record.history_row(progress, learner.phase.name, learner.skipped))
         if training.select == "best" and due and record.best_epoch(progress.history) == progress.epoch:
             weights = {name: tensor.clone() for name, tensor in learner.evaluated.state_dict().items()}
             progress.best = {"epoch": progress.epoch, "weights": weights}
-        progress.batch, progress.losses, progress.seconds = 0, [], 0.0
+        progress.batch, progress.losses, progress.seconds, progress.cpu_seconds = 0, [], 0.0, 0.0
         if self.processes.is_main:
             runs.write_history(self.folder, progress.history)
         for observer in self.observers:
@@ -395,6 +398,12 @@ class Training:
         )
 
 
+def _cpu_clock() -> float:
+    """Processor time in seconds of this process, its threads, and the loader processes that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 class _Stopped(Exception):
     """A signal came during an evaluation."""
 
@@ -410,7 +419,10 @@ class _Saver:
     """
 
     # What a checkpoint holds of the progress.
-    PROGRESS = ("epoch", "batch", "losses", "seconds", "loss", "lr", "images_per_second", "history", "best")
+    PROGRESS = (
+        "epoch", "batch", "losses", "seconds", "cpu_seconds", "loss", "lr", "images_per_second", "history",
+        "best",
+    )  # fmt: skip
 
     def __init__(
         self, learner: Learner, progress: Progress, provenance: dict[str, Any], is_main: bool

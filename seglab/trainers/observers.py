@@ -32,6 +32,7 @@ class Progress:
         step: Optimizer steps done.
         losses: Loss of each step of the current epoch that was not left out.
         seconds: Time spent on the current epoch.
+        cpu_seconds: Processor time spent on it, of all threads of the main process.
         loss: Loss of the last step that was not left out, NaN before.
         lr: Learning rate of the last step.
         images_per_second: Training speed of the current epoch.
@@ -50,6 +51,7 @@ class Progress:
     step: int = 0
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     loss: float = float("nan")
     lr: float = float("nan")
     images_per_second: float = 0.0

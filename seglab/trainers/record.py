@@ -35,6 +35,7 @@ def history_row(progress: Progress, phase: str, skipped: int) -> dict[str, Any]:
         "skipped_steps": skipped,
         "images_per_second": round(progress.images_per_second, 3),
         "seconds": round(progress.seconds, 3),
+        "cpu_seconds": round(progress.cpu_seconds, 3),
     }
 
 
@@ -69,6 +70,7 @@ def summary(
         "cost": _cost(experiment, progress.labels.num_classes, picture_size),
         "time": {
             "seconds": round(sum(row["seconds"] for row in history), 1),
+            "cpu_seconds": round(sum(row["cpu_seconds"] for row in history), 1),
             "images_per_second": float(np.median([row["images_per_second"] for row in history])),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         },

@@ -33,7 +33,6 @@ from seglab.trainers.loop import train
 
 # torch._dynamo is what the first optimizer of a process imports, and takes a second for.
 PRELOADED = ["pytest", "torch._dynamo", "seglab.cli", "seglab.trainers.loop", "seglab.evaluation.evaluate"]
-TIMES = ("seconds", "images_per_second")
 EPOCHS, STEPS_PER_EPOCH = 10, 6
 STEPS = EPOCHS * STEPS_PER_EPOCH
 PATIENCE_S = 120  # longer than anything takes on a busy machine; ends a test that hangs
@@ -183,7 +182,7 @@ def outcome(folder: Path) -> dict:
     rests = [path.name for path in folder.rglob(".*.tmp")]
     assert rests == [], rests
     for row in state["history"]:
-        for name in TIMES:
+        for name in runs.CLOCKED:
             del row[name]
     kept = ("model", "optimizer", "scaler", "average", "steps", "skipped", "epoch", "losses", "lr", "history")
     summary = runs.read_summary(folder)
@@ -191,7 +190,7 @@ def outcome(folder: Path) -> dict:
     return {
         **{name: plain(state[name]) for name in kept},
         **{name: (folder / name).read_bytes() for name in files},
-        "history.csv": runs.read_history(folder).drop(columns=list(TIMES)).to_csv(),
+        "history.csv": runs.read_history(folder).drop(columns=runs.CLOCKED).to_csv(),
         "scores": json.dumps(summary["scores"]),
     }
 

@@ -10,8 +10,6 @@ from seglab.trainers.observers import Observer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 
-TIMES = ["seconds", "images_per_second"]
-
 
 @pytest.fixture
 def on_cuda(tiny, change):
@@ -51,7 +49,7 @@ def test_a_deterministic_run_repeats_bit_for_bit_and_survives_a_stop(on_cuda, ch
         train(experiment, tmp_path / "stopped", observers=[StopAt(4)])
     train(experiment, tmp_path / "stopped", resume=True)
     assert_same(weights(tmp_path / "one"), weights(tmp_path / "stopped"))
-    one, other = (runs.read_history(tmp_path / f).drop(columns=TIMES) for f in ("one", "stopped"))
+    one, other = (runs.read_history(tmp_path / f).drop(columns=runs.CLOCKED) for f in ("one", "stopped"))
     assert one.equals(other)
 
 

@@ -17,8 +17,6 @@ from seglab.trainers.learner import Learner
 from seglab.trainers.loop import train
 from seglab.trainers.observers import Observer
 
-TIMES = ["seconds", "images_per_second"]
-
 
 def weights(folder):
     return checkpoints.load_weights(folder)
@@ -69,7 +67,7 @@ def test_a_run_repeats_bit_for_bit(finished, tmp_path):
     experiment, folder, _ = finished
     train(experiment, tmp_path / "again")
     assert_same_weights(weights(folder), weights(tmp_path / "again"))
-    one, other = (runs.read_history(f).drop(columns=TIMES) for f in (folder, tmp_path / "again"))
+    one, other = (runs.read_history(f).drop(columns=runs.CLOCKED) for f in (folder, tmp_path / "again"))
     assert one.equals(other)
 
 
@@ -83,7 +81,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tiny, change, tmp_path, ema_d
     assert not (tmp_path / "stopped" / "summary.json").exists()
     summary = train(experiment, tmp_path / "stopped", resume=True)
     assert_same_weights(weights(tmp_path / "whole"), weights(tmp_path / "stopped"))
-    one, other = (runs.read_history(tmp_path / f).drop(columns=TIMES) for f in ("whole", "stopped"))
+    one, other = (runs.read_history(tmp_path / f).drop(columns=runs.CLOCKED) for f in ("whole", "stopped"))
     assert one.equals(other)
     assert summary["scores"] == runs.read_summary(tmp_path / "whole")["scores"]
 
