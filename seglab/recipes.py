@@ -217,9 +217,9 @@ def segsmall(base: Experiment) -> Experiment:
     100 epochs, batches of 16, 5e-4 with decay 1e-4, poly 0.9 per epoch, pictures of 256x512, flips, no
     normalisation (the README and train_net.py of Realtic12/SegSmall; where they differ, the README). The
     original's pictures are 512 high and 256 wide by mistake, and its rate never falls below 0.16 of the
-    first; neither is repeated here, nor are its shifts of up to two pixels. The small profiles take the square
-    roots of the weights: with 1/f the rarest class of the street scenes weighs 74 times as much as road, and
-    notebook 05 measures what that costs.
+    first; neither is repeated here, nor are its shifts of up to two pixels. The small profiles take the
+    square roots of the weights: with 1/f the rarest class of the street scenes weighs 74 times as much as
+    road, and notebook 05 measures what that costs.
     """
     base = replace(
         base,
