@@ -153,6 +153,13 @@ class SegmentationModel(nn.Module):
         return logits[..., : image.shape[-2], : image.shape[-1]]
 
 
+def is_channels_last_on_cpu(feature: Tensor) -> bool:
+    """Whether a map is on a processor, in channels_last, and not being recorded for an export."""
+    if feature.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
+    return feature.is_contiguous(memory_format=torch.channels_last) and not feature.is_contiguous()
+
+
 def upsample(feature: Tensor, size: torch.Size | tuple[int, int], align_corners: bool = False) -> Tensor:
     """Resizes (N, C, h, w) bilinearly to `size`; pixel centres stay in place unless the corners are to."""
     if feature.is_cuda and torch.are_deterministic_algorithms_enabled():

@@ -35,6 +35,7 @@ from seglab.models.base import (
     check_choice,
     check_count,
     check_counts,
+    is_channels_last_on_cpu,
     upsample,
 )
 
@@ -78,7 +79,7 @@ class InstanceNorm(nn.Module):
         # Three ways to the same values; which one torch computes fast depends on the layout in memory. Batch
         # normalisation of one image at a time is many times as fast for channels_last on a CPU, and lets the
         # convolutions have that layout, which makes a whole training step a quarter faster.
-        if _channels_last_on_cpu(feature):
+        if is_channels_last_on_cpu(feature):
             images = (torch.batch_norm(one, *_NO_STATE, True, 0.0, 1e-5, False) for one in feature.split(1))
             return torch.cat(list(images))
         # As group normalisation with one channel per group, which torch computes faster than its instance
@@ -90,12 +91,6 @@ class InstanceNorm(nn.Module):
 
 
 _NO_STATE = (None, None, None, None)  # scale, shift, running mean, running variance
-
-
-def _channels_last_on_cpu(feature: Tensor) -> bool:
-    if feature.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return False  # a recorded graph must not depend on the number of images
-    return feature.is_contiguous(memory_format=torch.channels_last) and not feature.is_contiguous()
 
 
 def _group_norm(channels: int) -> nn.GroupNorm:
