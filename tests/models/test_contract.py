@@ -5,6 +5,7 @@ import io
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 from torch.export import Dim
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -15,6 +16,13 @@ SIZES = [(32, 32), (33, 47), (90, 120), (227, 320), (360, 480)]
 # The other names are these architectures with other numbers, and slow.
 SMALL = ["hrnetv2_w18_small_v1", "minihrnet_a3", "erfnet", "segsmall", "miniunet"]
 CLASSES = 5
+# The networks with dilated or grouped convolutions.
+SPECIAL = {
+    "minihrnet_a3": {},
+    "erfnet": {},
+    "segsmall": {},
+    "miniunet": {"encoder": "efficientnet_lite0", "pretrained": False},
+}
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -58,6 +66,48 @@ def test_logits_have_the_image_size(name):
             assert model(torch.empty(2, 3, height, width)).shape == (2, CLASSES, height, width)
         native = model.forward_native(torch.empty(2, 3, 33, 47))
         assert native.shape[2:] == {1: (33, 47), 4: (9, 12)}[model.native_stride]
+
+
+def special_convolutions(model: nn.Module, image: torch.Tensor) -> list[tuple[nn.Conv2d, torch.Size]]:
+    """The dilated and the grouped convolutions of a network, one of each kind, with their input's shape."""
+    found = {}
+
+    def note(layer, inputs, answer):
+        shape = inputs[0].shape
+        found.setdefault(
+            (layer.kernel_size, layer.stride, layer.dilation, layer.groups, shape), (layer, shape)
+        )
+
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d) and (layer.groups > 1 or layer.dilation != (1, 1)):
+            layer.register_forward_hook(note)
+    with torch.no_grad():
+        model(image)
+    return list(found.values())
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_dilated_and_grouped_convolutions_learn_alike_in_every_format(name):
+    """oneDNN has special kernels for them, and not all are right: see `seglab.models.segsmall.Depthwise`."""
+    torch.manual_seed(0)
+    layers = special_convolutions(create_model(name, CLASSES, **SPECIAL[name]), an_image(180, 240))
+    assert layers
+    for layer, shape in layers:
+        feature = torch.randn(shape).bfloat16().float()
+        layer.weight.data = layer.weight.data.bfloat16().float()
+        expected = weight_gradient(layer.float(), feature)
+        for layout in (torch.contiguous_format, torch.channels_last):
+            found = weight_gradient(layer.bfloat16(), feature.bfloat16().to(memory_format=layout))
+            assert close(found.float(), expected, 0.03), (layer, shape, layout)
+
+
+def weight_gradient(layer: nn.Conv2d, feature: torch.Tensor) -> torch.Tensor:
+    answer = layer(feature.requires_grad_())
+    generator = torch.Generator().manual_seed(2)
+    (gradient,) = torch.autograd.grad(
+        answer, layer.weight, torch.randn(answer.shape, generator=generator).bfloat16().to(answer.dtype)
+    )
+    return gradient
 
 
 @pytest.mark.parametrize("name", list_models())
