@@ -21,7 +21,7 @@ def phases(results: Results) -> Figure:
     """
     table = results.study("soccer_phases", "seglab study-full")
     with style():
-        figure = new_figure(170, 80)
+        figure = new_figure(170, 85)
         axes, ends = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
         names = list(dict.fromkeys(table["name"]))
         for nth, name in enumerate(names):
@@ -40,7 +40,7 @@ def phases(results: Results) -> Figure:
         ends.set_title("test", loc="left")
         ends.set_xticks(range(len(names)), names, rotation=40, ha="right")
         ends.margins(x=0.15)
-        axes.legend(loc="lower right")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3)
     return figure
 
 
