@@ -82,8 +82,8 @@ def read(folder: Path | str) -> tuple[Experiment, LrCurve]:
     """
     path = Path(folder) / "curve.csv"
     try:
-        table = pd.read_csv(path, dtype=np.float64, float_precision="round_trip")
-        curve = LrCurve(*(table[column].to_numpy() for column in ("lr", "loss", "smoothed")))
+        table = pd.read_csv(path, dtype=str)  # pandas' own reading of numbers may miss the last bit
+        curve = LrCurve(*(table[column].to_numpy().astype(float) for column in ("lr", "loss", "smoothed")))
     except FileNotFoundError:
         raise RunError(f"{path}: there is no such file; `seglab lr-find` makes it") from None
     except (ValueError, KeyError) as error:  # pandas' own errors are ValueErrors

@@ -5,7 +5,7 @@
             models/streams.csv          how the HRNets and Mini-HRNets are built; by the same command
             datasets/<name>.json        how often each class occurs
             camvid_comparison/latency.csv   time per picture; `seglab latency`
-            lr_range/<study>/<name>/    learning-rate range tests (`seglab.lr_curve`); `seglab lr-find … --out …`
+            lr_range/<study>/<name>/    range tests (`seglab.lr_curve`); `seglab lr-find … --out …`
             faults.json                 faults injected, and how many of them a training survived
 """
 
@@ -199,7 +199,8 @@ class Results:
         """
         table = self.runs
         if not table.empty:
-            table = table.assign(split=table["folder"].map(samples.splits)).explode("split").dropna(subset="split")
+            table = table.assign(split=table["folder"].map(samples.splits))
+            table = table.explode("split").dropna(subset="split")
         if table.empty:
             raise MissingResults(f"{self.root}: no run keeps samples; `seglab samples RUN` makes them")
         return table

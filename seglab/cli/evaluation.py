@@ -127,7 +127,7 @@ def samples(
     number: int = 4,
     device: Device = "auto",
 ) -> None:
-    """Keeps a few pictures with truth and prediction in a run on painted scenes, for the figure `qualitative`.
+    """Keeps a few painted pictures with truth and prediction in a run, for the figure `qualitative`.
 
     Args:
         run: Folder of a finished run with its weights.

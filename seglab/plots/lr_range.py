@@ -11,17 +11,16 @@ from seglab.lr_curve import LrCurve
 from seglab.plots.style import SERIES, new_figure, style
 from seglab.results import Results
 
-
 # Colour and line of each rate that is pointed out.
 _OWN = "the training's own"
 _MARKS = {"steepest": (SERIES[1], "-"), "a tenth of the lowest": (SERIES[2], "--"), _OWN: ("black", ":")}
 
 
 def lr_range(results: Results) -> Figure:
-    """What to see: at which learning rate the loss falls most steeply, where it is lowest, and what a training takes.
+    """What to see: at which learning rate the loss falls most steeply, where it turns, and which was taken.
 
-    A range test for each panel: single steps of a training's first phase, at rates that grow from step to step.
-    The running mean trails the batches, and the marks allow for that.
+    A range test for each panel: single steps of a training's first phase, at rates that grow from step to
+    step. The running mean trails the batches, which the marks allow for.
     """
     tests = results.lr_ranges
     with style():
