@@ -130,8 +130,8 @@ FAULTS = {
 
 def faults(results: Results) -> pd.DataFrame:
     """Faults that were injected into trainings and what they rest on, and how many did no harm."""
-    table = results.faults.rename(columns={"fault": "number"})
-    table.insert(0, "fault", table["number"].map(FAULTS.__getitem__))
+    table = results.faults.rename(columns={"fault": "code"})
+    table.insert(0, "fault", table["code"].map(FAULTS.__getitem__))
     return table
 
 

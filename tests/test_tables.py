@@ -48,7 +48,7 @@ def test_every_fault_that_the_tests_inject_says_what_is_done():
 def test_faults_by_hand(study_results):
     first, second = faults(Results(study_results)).to_dict("records")
     assert "killed" in first["fault"] and "disk is full" in second["fault"]
-    assert second == {"fault": FAULTS["F2"], "number": "F2", "injected": 9, "survived": 8}
+    assert second == {"fault": FAULTS["F2"], "code": "F2", "injected": 9, "survived": 8}
 
 
 def test_comparison_by_hand(study_results):
