@@ -29,10 +29,20 @@ def picture_grid(rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str]
 
 
 def draw_pictures(
-    figure: FigureBase, rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str]
+    figure: FigureBase,
+    rows: Sequence[Mapping[str, np.ndarray]],
+    titles: Sequence[str],
+    places: Mapping[str, float] | None = None,
 ) -> np.ndarray:
-    """Draws what `picture_grid` does into a figure or a part of one; returns the axes (rows, columns)."""
-    grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
+    """Draws what `picture_grid` does into a figure or a part of one; returns the axes (rows, columns).
+
+    Args:
+        figure: Where to draw.
+        rows: As there.
+        titles: As there.
+        places: Arguments of matplotlib's `GridSpec` where no layout engine finds the places.
+    """
+    grid = figure.subplots(len(rows), len(rows[0]), squeeze=False, gridspec_kw=places)
     for row, row_axes in zip(rows, grid, strict=True):
         for heading, one in zip(rows[0], row_axes, strict=True):
             one.imshow(row[heading], interpolation="none")

@@ -16,8 +16,10 @@ from seglab.plots.style import new_figure, style
 from seglab.results import Results
 from seglab.samples import Sample
 
-_WIDTH_MM, _LABELS_MM, _LEGEND_LINE_MM = 170, 10, 4
-_LEGEND_COLUMNS = 7
+_WIDTH_MM = 170
+# Around and between the pictures of a block, in millimetres.
+_LEFT_MM, _TOP_MM, _BELOW_MM, _GAP_MM = 9, 12.5, 4, 3.4
+_LEGEND_LINE_MM, _LEGEND_COLUMNS = 4, 7
 _LARGEST_PX = 256  # of a picture's longer side: enough for print, and an SVG holds all pixels
 
 
@@ -33,54 +35,83 @@ def qualitative(results: Results) -> Figure:
         key = row.data, row.split, labels.name, tuple(sample.name for sample in kept)
         name = f"seed {row.seed}" if row.name == row.model else f"{row.name}, seed {row.seed}"
         groups.setdefault(key, {})[f"{row.model}\n{name}"] = kept
+    spaces = [LABEL_SPACES[space] for _, _, space, _ in groups]
     with style():
-        heights = [_height_mm(networks, LABEL_SPACES[key[2]]) for key, networks in groups.items()]
+        blocks = [_Block(networks, labels) for networks, labels in zip(groups.values(), spaces, strict=True)]
+        heights = [block.height_mm for block in blocks]
         figure = new_figure(_WIDTH_MM, sum(heights))
-        parts = figure.subfigures(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for part, ((data, split, space, _), networks) in zip(parts, groups.items(), strict=True):
-            _draw(part, networks, LABEL_SPACES[space])
-            part.suptitle(f"{data}, {split}", fontsize=9, x=0.01, ha="left")
+        # Places are computed here: a solver's last bits, and with them an SVG's, change with what was drawn
+        # before.
+        figure.set_layout_engine("none")
+        parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for part, block, (data, split, *_) in zip(parts, blocks, groups, strict=True):
+            block.draw(part)
+            part.text(0.005, 1 - 3 / block.height_mm, f"{data}, {split}", fontsize=9, va="top")
     return figure
 
 
-def _draw(part: SubFigure, networks: Mapping[str, list[Sample]], labels: LabelSpace) -> None:
-    """Draws the block of a data set: a column for each picture, and two rows for each network."""
-    first = next(iter(networks.values()))
-    rows = [[sample.image for sample in first], [render.colorize(sample.mask, labels) for sample in first]]
-    for kept in networks.values():
-        rows.append([render.colorize(sample.prediction, labels) for sample in kept])
-        rows.append([render.error_map(sample.prediction, sample.mask) for sample in kept])
-    names = [sample.name for sample in first]
-    shown = [dict(zip(names, map(_shrunk, row), strict=True)) for row in rows]
-    titles = ["picture", "truth", *(title for name in networks for title in (name, "errors"))]
-    grid = draw_pictures(part, shown, titles)
-    for kept, axes in zip(networks.values(), grid[3::2], strict=True):
-        for sample, one in zip(kept, axes, strict=True):
-            scored = sample.mask != IGNORE_INDEX
-            wrong = (sample.prediction != sample.mask)[scored].mean()
-            one.set_xlabel(f"{100 * wrong:.1f} % wrong", fontsize=6.5, labelpad=2)
-    part.legend(
-        handles=_legend(networks, labels), ncols=_LEGEND_COLUMNS, loc="outside lower center",
-        handlelength=1.2, handleheight=1.2,
-    )  # fmt: skip
+class _Block:
+    """The pictures of a data set: a column for each, and below picture and truth two rows for each network.
+
+    Args:
+        networks: The same pictures as each network sees them, by what is written beside its row.
+        labels: Of the data set.
+    """
+
+    def __init__(self, networks: Mapping[str, list[Sample]], labels: LabelSpace) -> None:
+        self.networks, self.labels = networks, labels
+        self.first = next(iter(networks.values()))
+        self.legend = _legend([one for kept in networks.values() for one in kept], labels)
+        height, width = self.first[0].mask.shape
+        columns = len(self.first)
+        self.column_mm = (_WIDTH_MM - _LEFT_MM - 1 - (columns - 1) * _GAP_MM / 2) / columns
+        self.row_mm = self.column_mm * height / width
+        self.legend_mm = _LEGEND_LINE_MM * -(-len(self.legend) // _LEGEND_COLUMNS) + 2
+
+    @property
+    def height_mm(self) -> float:
+        """What the block needs on a page, with pictures as wide as they can be."""
+        rows = 2 + 2 * len(self.networks)
+        return _TOP_MM + rows * self.row_mm + (rows - 1) * _GAP_MM + _BELOW_MM + self.legend_mm
+
+    def draw(self, part: SubFigure) -> None:
+        """Draws into a part of a figure that has the block's size."""
+        rows = [
+            [one.image for one in self.first],
+            [render.colorize(one.mask, self.labels) for one in self.first],
+        ]
+        for kept in self.networks.values():
+            rows.append([render.colorize(one.prediction, self.labels) for one in kept])
+            rows.append([render.error_map(one.prediction, one.mask) for one in kept])
+        names = [sample.name for sample in self.first]
+        shown = [dict(zip(names, map(_shrunk, row), strict=True)) for row in rows]
+        titles = ["picture", "truth", *(title for name in self.networks for title in (name, "errors"))]
+        grid = draw_pictures(
+            part, shown, titles,
+            {
+                "left": _LEFT_MM / _WIDTH_MM, "right": 1 - 1 / _WIDTH_MM, "top": 1 - _TOP_MM / self.height_mm,
+                "bottom": (_BELOW_MM + self.legend_mm) / self.height_mm,
+                "wspace": _GAP_MM / 2 / self.column_mm, "hspace": _GAP_MM / self.row_mm,
+            },
+        )  # fmt: skip
+        for kept, axes in zip(self.networks.values(), grid[3::2], strict=True):
+            for sample, one in zip(kept, axes, strict=True):
+                scored = sample.mask != IGNORE_INDEX
+                wrong = (sample.prediction != sample.mask)[scored].mean()
+                one.set_xlabel(f"{100 * wrong:.1f} % wrong", fontsize=6.5, labelpad=1.5)
+        part.align_ylabels(grid[:, 0])
+        part.legend(
+            handles=self.legend, ncols=_LEGEND_COLUMNS, loc="lower center", handlelength=1.2,
+            handleheight=1.2,
+        )  # fmt: skip
 
 
-def _legend(networks: Mapping[str, list[Sample]], labels: LabelSpace) -> list[Patch]:
+def _legend(seen: list[Sample], labels: LabelSpace) -> list[Patch]:
     """The classes that are to be seen, and the colours of the errors."""
-    kept = [sample for samples_of in networks.values() for sample in samples_of]
-    seen = np.unique(np.concatenate([np.ravel((one.mask, one.prediction)) for one in kept]))
-    classes = [patch(labels.classes[k], labels.colors[k]) for k in seen if k != IGNORE_INDEX]
+    ids = np.unique(np.concatenate([np.ravel((one.mask, one.prediction)) for one in seen]))
+    classes = [patch(labels.classes[k], labels.colors[k]) for k in ids if k != IGNORE_INDEX]
     errors = {"right": render.RIGHT, "wrong": render.WRONG, "not scored": render.VOID}
     return classes + [patch(*one) for one in errors.items()]
-
-
-def _height_mm(networks: Mapping[str, list[Sample]], labels: LabelSpace) -> float:
-    """What a block needs, with pictures as large as the page's width allows."""
-    first = next(iter(networks.values()))
-    height, width = first[0].mask.shape
-    cell_mm = (_WIDTH_MM - _LABELS_MM) / len(first) * height / width + 1.5
-    lines = -(-len(_legend(networks, labels)) // _LEGEND_COLUMNS)
-    return (2 + 2 * len(networks)) * cell_mm + 3.5 * len(networks) + 12 + _LEGEND_LINE_MM * lines
 
 
 def _shrunk(image: np.ndarray) -> np.ndarray:
