@@ -5,6 +5,7 @@
             models/streams.csv          how the HRNets and Mini-HRNets are built; by the same command
             datasets/<name>.json        how often each class occurs
             camvid_comparison/latency.csv   time per picture; `seglab latency`
+            lr_range/<study>/<name>/    range tests (`seglab.lr_curve`); `seglab lr-find … --out …`
             faults.json                 faults injected, and how many of them a training survived
 """
 
@@ -18,8 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seglab import comparison, metrics, runs
+from seglab import comparison, lr_curve, metrics, runs, samples
+from seglab.config import Experiment
 from seglab.errors import RunError
+from seglab.lr_curve import LrCurve
 
 
 class MissingResults(RunError):
@@ -174,6 +177,33 @@ class Results:
         if not path.is_file():
             raise self._missing("faults.json", "SEGLAB_FAULTS=full python -m pytest tests/faults")
         return pd.DataFrame(_read_json(path))[["fault", "injected", "survived"]]
+
+    @cached_property
+    def lr_ranges(self) -> list[tuple[Experiment, LrCurve]]:
+        """The learning-rate range tests, sorted by study and name.
+
+        Raises:
+            MissingResults: If there are none.
+        """
+        folders = sorted(path.parent for path in self.root.glob("lr_range/*/*/curve.csv"))
+        if not folders:
+            raise self._missing("lr_range", "seglab lr-find RECIPE --out results/lr_range/STUDY/NAME")
+        return [lr_curve.read(folder) for folder in folders]
+
+    @cached_property
+    def with_samples(self) -> pd.DataFrame:
+        """The runs that keep samples of pictures, a row for each split: as `runs`, with `split`.
+
+        Raises:
+            MissingResults: If there are none.
+        """
+        table = self.runs
+        if not table.empty:
+            table = table.assign(split=table["folder"].map(samples.splits))
+            table = table.explode("split").dropna(subset="split")
+        if table.empty:
+            raise MissingResults(f"{self.root}: no run keeps samples; `seglab samples RUN` makes them")
+        return table
 
     def _table(self, name: str, made_by: str) -> pd.DataFrame:
         if not (self.root / name).is_file():

@@ -4,6 +4,7 @@
              history.csv             one row per epoch
              confusion_<split>.csv   integer confusion matrix, class names as header
              images_<split>.npz      the same for each picture, with a row of ignored pixels
+             samples_<split>.npz     a few pictures with truth and prediction (`seglab.samples`), where made
              summary.json            scores, cost, times and provenance; its presence says that the run ended
              checkpoints/            training state and best weights; not part of the record
 

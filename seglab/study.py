@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -193,11 +192,11 @@ def run_faults() -> int:
     Raises:
         ConfigError: Outside a checkout.
     """
+    from seglab.results import Results
+    from seglab.tables import faults
+
     code = _run_pytest("tests/faults", SEGLAB_FAULTS="full")
-    rows = json.loads((runs.workspace() / "results" / "faults.json").read_text(encoding="utf-8"))
-    print("fault   injected   survived")
-    for row in rows:
-        print(f"{row['fault']:5} {row['injected']:10} {row['survived']:10}")
+    print(faults(Results(runs.workspace() / "results")).to_string(index=False))
     return code
 
 

@@ -104,9 +104,35 @@ def phases(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+# What is done to seglab in each fault of `tests/faults`.
+FAULTS = {
+    "F1": "a training is killed at any operation on the disk while it saves",
+    "F2": "the disk is full or fails at any of these operations",
+    "F3": "a training is killed at a random instant",
+    "F4": "a training is stopped after any step, and resumed",
+    "F5": "Ctrl-C or SIGTERM, once and twice",
+    "F6": "checkpoints with flipped bits, cut off, exchanged, or of another network",
+    "F7": "checkpoints, weights and configurations that hold code",
+    "F8": "damaged pictures, and files that are no pictures",
+    "F9": "pictures and archives that unpack to a thousand times their size",
+    "F10": "picture and mask of different sizes, or one without the other",
+    "F11": "masks with every value, legal or not",
+    "F12": "NaN or infinity in pictures, loss, gradients or weights",
+    "F13": "a process that loads pictures is killed, crashes or hangs",
+    "F14": "downloads that break off, or bring something else",
+    "F15": "archives that would write outside their folder",
+    "F16": "hostile names of runs, networks and files",
+    "F17": "two trainings in one folder, with and without file locks",
+    "F18": "other languages, time zones, clocks, paths and homes",
+    "F20": "random and absurd configurations",
+}
+
+
 def faults(results: Results) -> pd.DataFrame:
-    """Faults that were injected into trainings, and how many were survived."""
-    return results.faults
+    """Faults that were injected into trainings and what they rest on, and how many did no harm."""
+    table = results.faults.rename(columns={"fault": "code"})
+    table.insert(0, "fault", table["code"].map(FAULTS.__getitem__))
+    return table
 
 
 TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
-from seglab import comparison, metrics, runs
+from seglab import comparison, lr_curve, metrics, runs, samples
 from seglab.config import AugmentConfig, DataConfig, Experiment, ModelConfig, TrainingConfig
 from seglab.datasets import street_scenes
-from seglab.labels import CAMVID11, SOCCER4
+from seglab.labels import CAMVID11, IGNORE_INDEX, SOCCER4
+from seglab.recipes import recipe
+from seglab.samples import Sample
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -77,7 +79,28 @@ def study_results(tmp_path_factory):
     times.to_csv(root / comparison.STUDY / "latency.csv", index=False)
     faults = [{"fault": "F1", "injected": 40, "survived": 40}, {"fault": "F2", "injected": 9, "survived": 8}]
     (root / "faults.json").write_text(json.dumps(faults), encoding="utf-8")
+    for name in ("segsmall", "minihrnet_a3"):
+        loss = 1 + 3 / (1 + np.geomspace(0.01, 100, 60)) + rng.random(60) / 9
+        experiment = recipe(name, "street_scenes", "laptop")
+        lr_curve.write(
+            root / "lr_range" / "street_scenes" / name,
+            experiment,
+            lr_curve.LrCurve(np.geomspace(1e-6, 1, 60), loss, loss),
+        )
+    for name in ("recipe", "not_frozen"):
+        kept = [_invent_sample(sample, rng) for sample in "xyz"]
+        samples.write(root / "soccer_phases" / name / "seed0", "test", kept, SOCCER4)
     return root
+
+
+def _invent_sample(name, rng):
+    """A picture in blocks, one of them ignored, and a prediction that is right in the lower half."""
+    image = rng.integers(0, 256, (24, 32, 3), np.uint8)
+    mask = np.kron(rng.integers(0, 4, (3, 4), np.uint8), np.ones((8, 8), np.uint8))
+    prediction = mask.copy()
+    prediction[:12] = 0
+    mask[-8:, -8:] = IGNORE_INDEX
+    return Sample(name, image, mask, prediction)
 
 
 def _invent_run(root, experiment, nth, rng):

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seglab import comparison, metrics, plots, runs
+from seglab import comparison, lr_curve, metrics, plots, render, runs, samples
 from seglab.errors import ConfigError, RunError
-from seglab.labels import CAMVID11, CITYSCAPES
+from seglab.labels import CAMVID11, CITYSCAPES, IGNORE_INDEX
+from seglab.lr_curve import LrCurve
 from seglab.metrics.conventions import CONVENTIONS
 from seglab.plots.class_iou import figure_of_confusion
 from seglab.plots.class_shares import class_shares
@@ -20,6 +21,7 @@ from seglab.plots.confusion import figure_of_mistakes
 from seglab.plots.conventions import convention_scores
 from seglab.plots.iou_vs_cost import cost_and_score, pareto_front
 from seglab.plots.loss_share import loss_shares
+from seglab.plots.lr_range import figure_of_curve
 from seglab.plots.multi_scale_gain import gain_per_class
 from seglab.plots.pictures import legend, picture_grid
 from seglab.results import MissingResults, Results
@@ -67,7 +69,7 @@ def test_a_figure_changes_with_the_results(study_results, copy, tmp_path):
 
 
 def test_what_has_no_results_is_left_out_and_said(copy, tmp_path, monkeypatch):
-    for study in (comparison.STUDY, "soccer_phases"):
+    for study in (comparison.STUDY, "soccer_phases", "lr_range"):
         shutil.rmtree(copy / study)
     lines = []
     without_runs = {"architectures", "cost_by_part", "class_frequencies", "loss_share"}
@@ -196,6 +198,53 @@ def test_phases_are_shaded_where_the_recipe_changes(results):
     # The first phase sees pictures of half the height and width.
     first = (history["phase"] == history["phase"].iloc[0]).sum() / 4
     assert axes.patches[0].get_x() == pytest.approx(first)
+
+
+def test_range_tests_have_a_panel_each_and_three_marks(results):
+    panels = plots.FIGURES["lr_range"](results).axes
+    assert [axes.get_title(loc="left") for axes in panels] == [
+        "minihrnet_a3\nstreet_scenes", "segsmall\nstreet_scenes"
+    ]  # fmt: skip
+    experiment, curve = lr_curve.read(results.root / "lr_range" / "street_scenes" / "segsmall")
+    dots, mean, *marks = panels[1].lines
+    np.testing.assert_array_equal(dots.get_ydata(), curve.loss)
+    np.testing.assert_array_equal(mean.get_ydata(), curve.smoothed)
+    rates = [curve.suggestion, curve.tenth_of_minimum, experiment.plan[0].lr]
+    assert [line.get_xdata()[0] for line in marks] == rates
+
+
+def test_a_range_test_without_a_descent_keeps_the_looks_of_the_other_marks():
+    steps = np.arange(40)
+    rising = LrCurve(10.0 ** (steps / 10 - 6), 1.0 + steps, 1.0 + steps)
+    (axes,) = figure_of_curve(rising).axes
+    assert rising.suggestion is None and [line.get_linestyle() for line in axes.lines[2:]] == ["--"]
+
+
+def test_samples_of_two_runs_share_their_pictures_in_one_block(results):
+    (block,) = plots.FIGURES["qualitative"](results).subfigs
+    names = [axes.get_title() for axes in block.axes[:3]]
+    rows = [axes.get_ylabel() for axes in block.axes[::3]]
+    assert names == ["x", "y", "z"]
+    assert rows == [
+        "picture", "truth", "miniunet\nnot_frozen, seed 0", "errors", "miniunet\nrecipe, seed 0", "errors"
+    ]  # fmt: skip
+    kept, _ = samples.read(results.root / "soccer_phases" / "recipe" / "seed0", "test")
+    errors = block.axes[3 * 5 + 1]
+    np.testing.assert_array_equal(
+        errors.images[0].get_array(), render.error_map(kept[1].prediction, kept[1].mask)
+    )
+    scored = kept[1].mask != IGNORE_INDEX
+    wrong = 100 * ((kept[1].prediction != kept[1].mask) & scored).sum() / scored.sum()
+    assert errors.get_xlabel() == f"{wrong:.1f} % wrong" and wrong > 10
+
+
+def test_other_pictures_get_a_block_of_their_own(copy):
+    folder = copy / "soccer_phases" / "not_frozen" / "seed0"
+    kept, labels = samples.read(folder, "test")
+    (folder / "samples_test.npz").unlink()
+    samples.write(folder, "test", kept[:2], labels)
+    blocks = plots.FIGURES["qualitative"](Results(copy)).subfigs
+    assert [len(block.axes) for block in blocks] == [4 * 2, 4 * 3]
 
 
 def test_confusions_are_normalised_both_ways(results):

@@ -69,7 +69,7 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(few, tmp_path):
     commands = {block["command"] for block in blocks(sections, "missing")}
     assert "seglab study-full" in commands and "seglab study-full" in commands
     tables = [block["columns"] for block in blocks(sections, "table")]
-    assert tables == [["fault", "injected", "survived"]]
+    assert tables == [["fault", "code", "injected", "survived"]]
 
 
 def test_findings_by_hand(study_results):

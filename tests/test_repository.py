@@ -22,6 +22,7 @@ PACKAGE = ROOT / "seglab"
 LAYERS = (
     {"config", "errors", "labels"},
     {"checkpoints", "comparison", "metrics", "recipes", "render", "runs"},
+    {"lr_curve", "samples"},
     {"results"},
     {"datasets", "models"},
     {"analysis", "evaluation"},
@@ -33,8 +34,8 @@ LAYERS = (
 )
 # Figures and tables are redrawn where there is no PyTorch.
 TORCH_FREE = {
-    "comparison", "config", "errors", "labels", "metrics", "notebooks", "plots", "recipes", "render",
-    "report", "results", "runs", "tables",
+    "comparison", "config", "errors", "labels", "lr_curve", "metrics", "notebooks", "plots", "recipes",
+    "render", "report", "results", "runs", "samples", "tables",
 }  # fmt: skip
 
 

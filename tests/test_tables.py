@@ -1,5 +1,6 @@
 """Tables in the README are what the results give."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from seglab import cli
 from seglab.comparison import STUDY
 from seglab.errors import ConfigError
 from seglab.results import Results
-from seglab.tables import TABLES, comparison, fill, spread
+from seglab.tables import FAULTS, TABLES, comparison, faults, fill, spread
 
 ROOT = Path(__file__).parents[1]
 EMPTY = "# Title\n\n<!-- table: {} -->\n<!-- end -->\n\nText.\n"
@@ -36,6 +37,18 @@ def test_an_edited_result_changes_the_table(study_results, tmp_path):
     record = (copy / "faults.json").read_text()
     (copy / "faults.json").write_text(record.replace("40", "41", 1))
     assert fill(text, Results(copy)) != text
+
+
+def test_every_fault_that_the_tests_inject_says_what_is_done():
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "faults").glob("test_*.py")]
+    recorded = {number for source in sources for number in re.findall(r'"(F\d+)"', source)}
+    assert set(FAULTS) == recorded and len(set(FAULTS.values())) == len(FAULTS)
+
+
+def test_faults_by_hand(study_results):
+    first, second = faults(Results(study_results)).to_dict("records")
+    assert "killed" in first["fault"] and "disk is full" in second["fault"]
+    assert second == {"fault": FAULTS["F2"], "code": "F2", "injected": 9, "survived": 8}
 
 
 def test_comparison_by_hand(study_results):

@@ -118,6 +118,28 @@ def predict(
         print(path)
 
 
+@app.command
+def samples(
+    run: Annotated[Positional[Path], arg(metavar="RUN")],
+    /,
+    *,
+    split: str = "test",
+    number: int = 4,
+    device: Device = "auto",
+) -> None:
+    """Keeps a few painted pictures with truth and prediction in a run, for the figure `qualitative`.
+
+    Args:
+        run: Folder of a finished run with its weights.
+        split: Split of its data set.
+        number: How many pictures; they are spread evenly over the split.
+        device: Where to compute.
+    """
+    from seglab.evaluation.samples import make_samples
+
+    print(make_samples(run, split, number, device))
+
+
 def _inference(multi_scale: bool, tile: str | None, average: str = "probabilities"):
     """The way to ask a network that the options describe."""
     from seglab.evaluation.inference import MULTI_SCALE, InferenceConfig

@@ -91,10 +91,12 @@ def lr_find(
     first: float = 1e-6,
     last: float = 1.0,
     steps: int = 100,
+    out: Path | None = None,
 ) -> None:
     """Suggests a learning rate: takes steps at growing rates and watches the loss.
 
-    The curve goes to runs/lr_find/STUDY/NAME/ as curve.csv and curve.png; nothing else is kept.
+    Nothing is kept but the curve, as curve.csv and curve.png, and the experiment. The study's own are in
+    results/lr_range/STUDY/NAME.
 
     Args:
         recipe: How a network is trained; `seglab recipes` lists them. Its first phase is what is run.
@@ -105,28 +107,25 @@ def lr_find(
         first: Rate of the first step.
         last: Rate of the last step.
         steps: Number of steps.
+        out: Folder to make for the curve; by default a new one below runs/lr_find/STUDY/NAME/.
     """
-    import pandas as pd
-
-    from seglab import runs
-    from seglab.plots.lr_range import draw_lr_range
+    from seglab import lr_curve, runs
+    from seglab.plots.lr_range import figure_of_curve
     from seglab.trainers.lr_range import find_lr
     from seglab.trainers.processes import is_main_process
 
     wishes = {"data": data, "profile": profile}
     wishes = {name: value for name, value in wishes.items() if value is not None}
     experiment = _experiment(recipe, config, wishes, overrides)
+    parent = runs.workspace() / "runs" / "lr_find" / experiment.study / experiment.name
+    folder = out or runs.numbered_folder(parent)
+    runs.check_folder(folder, experiment, resume=False)  # before minutes of work
     curve = find_lr(experiment, first=first, last=last, steps=steps)
     if not is_main_process():
         return
-    marks = {"a tenth of the lowest": curve.tenth_of_minimum}
-    if curve.suggestion is not None:
-        marks = {"steepest": curve.suggestion, **marks}
-    folder = runs.workspace() / "runs" / "lr_find" / experiment.study / experiment.name
-    folder.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(vars(curve)).to_csv(folder / "curve.csv", index=False)
-    draw_lr_range(**vars(curve), marks=marks).savefig(folder / "curve.png")
-    print("\n".join(f"{name}: optimizer.lr={rate:.1e}" for name, rate in marks.items()))
+    lr_curve.write(folder, experiment, curve)
+    figure_of_curve(curve).savefig(folder / "curve.png")
+    print("\n".join(f"{name}: optimizer.lr={rate:.1e}" for name, rate in curve.marks.items()))
     if curve.suggestion is None:
         print(f"the loss never fell between {first:.1e} and {curve.lr[-1]:.1e}")
     print(f"the recipe's own: {experiment.plan[0].lr:.1e}; the curve: {folder}")

@@ -69,6 +69,10 @@ class SegmentationDataset:
         """Whether the pictures have masks."""
         return all(sample.mask is not None for sample in self.samples)
 
+    def spread(self, number: int) -> list[int]:
+        """The indices of some pictures that are spread evenly over the split; of all if it has no more."""
+        return np.linspace(0, len(self) - 1, min(number, len(self))).round().astype(int).tolist()
+
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads one pair.
 

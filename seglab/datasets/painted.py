@@ -73,7 +73,7 @@ def make(
     root, title = Path(root), name.replace("_", " ")
     _check_request(title, folders, counts, size, processes)
     manifest = {"generator": version, "seed": seed, "counts": dict(sorted(counts.items())), "size": [*size]}
-    manifest_file = f"{name}.json"
+    manifest_file = _manifest_file(name)
     if root.exists():
         _check_same(root, title, manifest_file, manifest)
         return root
@@ -126,6 +126,15 @@ def _check_request(
         raise DataError(f"{title}: size: got {size[0]}x{size[1]} pixels; allowed is 32x32 or more")
     if processes is not None and processes < 1:
         raise DataError(f"{title}: processes: got {processes}; allowed is 1 or more, or None")
+
+
+def is_painted(root: Path, name: str) -> bool:
+    """Whether a folder holds a set that `make` made under this name."""
+    return (root / _manifest_file(name)).is_file()
+
+
+def _manifest_file(name: str) -> str:
+    return f"{name}.json"
 
 
 def _check_same(root: Path, title: str, manifest_file: str, manifest: dict) -> None:

@@ -20,8 +20,10 @@ from seglab.plots.cost_by_part import costs_by_part
 from seglab.plots.iou_frequency import iou_frequency
 from seglab.plots.iou_vs_cost import iou_vs_cost
 from seglab.plots.loss_share import loss_share
+from seglab.plots.lr_range import lr_range
 from seglab.plots.multi_scale_gain import multi_scale_gain
 from seglab.plots.phases import phases
+from seglab.plots.qualitative import qualitative
 from seglab.plots.style import save
 from seglab.plots.training_curves import training_curves
 from seglab.results import MissingResults, Results
@@ -31,7 +33,9 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "cost_by_part": costs_by_part,
     "class_frequencies": class_frequencies,
     "loss_share": loss_share,
+    "lr_range": lr_range,
     "training_curves": training_curves,
+    "qualitative": qualitative,
     "class_iou": class_iou,
     "class_heat_map": class_heat_map,
     "iou_vs_cost": iou_vs_cost,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Patch
 
 from seglab.labels import LabelSpace
@@ -24,17 +24,35 @@ def picture_grid(rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str]
     column_mm = 170 / len(headings)
     with style():
         figure = new_figure(170, len(rows) * (column_mm * height / width + 2) + 6)
-        axes = figure.subplots(len(rows), len(headings), squeeze=False)
-        for row, row_axes in zip(rows, axes, strict=True):
-            for heading, one in zip(headings, row_axes, strict=True):
-                one.imshow(row[heading], interpolation="none")
-                one.set(xticks=[], yticks=[])
-                one.spines[:].set_visible(False)
-        for heading, one in zip(headings, axes[0], strict=True):
-            one.set_title(heading, fontsize=8)
-        for title, row_axes in zip(titles, axes, strict=False):
-            row_axes[0].set_ylabel(title, fontsize=7)
+        draw_pictures(figure, rows, titles)
     return figure
+
+
+def draw_pictures(
+    figure: FigureBase,
+    rows: Sequence[Mapping[str, np.ndarray]],
+    titles: Sequence[str],
+    places: Mapping[str, float] | None = None,
+) -> np.ndarray:
+    """Draws what `picture_grid` does into a figure or a part of one; returns the axes (rows, columns).
+
+    Args:
+        figure: Where to draw.
+        rows: As there.
+        titles: As there.
+        places: Arguments of matplotlib's `GridSpec` where no layout engine finds the places.
+    """
+    grid = figure.subplots(len(rows), len(rows[0]), squeeze=False, gridspec_kw=places)
+    for row, row_axes in zip(rows, grid, strict=True):
+        for heading, one in zip(rows[0], row_axes, strict=True):
+            one.imshow(row[heading], interpolation="none")
+            one.set(xticks=[], yticks=[])
+            one.spines[:].set_visible(False)
+    for heading, one in zip(rows[0], grid[0], strict=True):
+        one.set_title(heading, fontsize=8)
+    for title, row_axes in zip(titles, grid, strict=False):
+        row_axes[0].set_ylabel(title, fontsize=7)
+    return grid
 
 
 def legend(labels: LabelSpace) -> Figure:
@@ -43,9 +61,11 @@ def legend(labels: LabelSpace) -> Figure:
         columns = 7
         rows = -(-labels.num_classes // columns)
         figure = new_figure(170, 5 * rows + 2)
-        handles = [
-            Patch(facecolor=np.array(color) / 255, edgecolor="#333333", lw=0.5, label=name)
-            for name, color in zip(labels.classes, labels.colors, strict=True)
-        ]
+        handles = [patch(*one) for one in zip(labels.classes, labels.colors, strict=True)]
         figure.legend(handles=handles, ncols=columns, loc="center", handlelength=1.2, handleheight=1.2)
     return figure
+
+
+def patch(name: str, color: tuple[int, int, int]) -> Patch:
+    """The entry of a legend for a colour of 0..255."""
+    return Patch(facecolor=np.array(color) / 255, edgecolor="#333333", lw=0.5, label=name)

@@ -10,7 +10,6 @@ import copy
 import itertools
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,47 +18,12 @@ import torch
 from seglab import runs
 from seglab.config import Experiment
 from seglab.errors import ConfigError, DivergedError
+from seglab.lr_curve import SMOOTHING, TRAIL, LrCurve
 from seglab.trainers.learner import Learner
 from seglab.trainers.loop import Training
 from seglab.trainers.processes import join_processes
 
-_SMOOTHING = 0.9
-# The mean age of what a running mean of this smoothing holds, in steps: by so much it trails the loss.
-_TRAIL = round(_SMOOTHING / (1 - _SMOOTHING))
 _DIVERGED = 4.0  # times the lowest smoothed loss so far
-
-
-@dataclass(frozen=True)
-class LrCurve:
-    """The loss over the learning rate.
-
-    Args:
-        lr: float64 (N,), the rate of each step, growing by the same factor from step to step.
-        loss: float64 (N,), the loss of each step's batch before the step was taken.
-        smoothed: float64 (N,), its running mean.
-    """
-
-    lr: np.ndarray
-    loss: np.ndarray
-    smoothed: np.ndarray
-
-    @property
-    def suggestion(self) -> float | None:
-        """The rate at which the loss falls most steeply; None if it never falls."""
-        # Until the running mean holds its share of steps, it moves with every single batch.
-        slope = np.diff(self.smoothed)[_TRAIL:]
-        if slope.size == 0 or slope.min() >= 0:
-            return None
-        return self._rate_at(_TRAIL + 1 + int(slope.argmin()))
-
-    @property
-    def tenth_of_minimum(self) -> float:
-        """A tenth of the rate at which the loss is lowest: the other usual choice, the more careful one."""
-        return self._rate_at(int(self.smoothed.argmin())) / 10
-
-    def _rate_at(self, step: int) -> float:
-        """The rate that made the running mean what it is at a step."""
-        return float(self.lr[max(0, step - _TRAIL)])
 
 
 def find_lr(experiment: Experiment, *, first: float = 1e-6, last: float = 1.0, steps: int = 100) -> LrCurve:
@@ -122,16 +86,16 @@ def sweep_lr(
                 loss = learner.step(batch)
                 if not math.isfinite(loss):
                     break
-                mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
+                mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
                 losses.append(loss)
                 # A running mean begins at 0; without this correction the first losses would look small.
-                smoothed.append(mean / (1 - _SMOOTHING ** len(losses)))
+                smoothed.append(mean / (1 - SMOOTHING ** len(losses)))
                 if smoothed[-1] > _DIVERGED * min(smoothed):
                     break
     finally:
         learner.fixed_lr = None
         learner.load_state_dict(before)
-    if len(losses) <= 2 * _TRAIL:
+    if len(losses) <= 2 * TRAIL:
         raise DivergedError(
             f"the loss diverged after {len(losses)} steps, at a learning rate of {rates[len(losses)]:.1e}, "
             "too early to read anything from; a smaller first rate or more steps may help"
@@ -142,8 +106,8 @@ def sweep_lr(
 def _check_range(first: float, last: float, steps: int) -> None:
     if not 0 < first < last < math.inf:
         raise ConfigError(f"first, last: got {first}, {last}; allowed are finite rates, 0 < first < last")
-    if steps < 3 * _TRAIL:
-        raise ConfigError(f"steps: got {steps}; allowed are {3 * _TRAIL} or more")
+    if steps < 3 * TRAIL:
+        raise ConfigError(f"steps: got {steps}; allowed are {3 * TRAIL} or more")
 
 
 def _cuda_devices(device: torch.device) -> list[torch.device]:

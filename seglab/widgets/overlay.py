@@ -107,10 +107,7 @@ def _predicted(
     datasets: Sequence[SegmentationDataset], pictures: int | Sequence[int], predictors: Mapping[str, Any]
 ) -> Iterator[Picture]:
     for dataset in datasets:
-        indices = pictures
-        if isinstance(pictures, int):
-            indices = np.linspace(0, len(dataset) - 1, min(pictures, len(dataset))).round().astype(int)
-        for index in indices:
+        for index in dataset.spread(pictures) if isinstance(pictures, int) else pictures:
             if not 0 <= index < len(dataset):
                 raise ConfigError(
                     f"pictures: got {index}; {dataset.name} {dataset.split} has 0..{len(dataset) - 1}"

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from seglab import cli
+from seglab import cli, lr_curve
 from seglab.config import Experiment, PhaseConfig
-from seglab.errors import ConfigError, DivergedError
+from seglab.errors import ConfigError, DivergedError, RunError
 from seglab.evaluation.execution import Execution
+from seglab.lr_curve import LrCurve
 from seglab.models import create_model
 from seglab.trainers.learner import Learner
-from seglab.trainers.lr_range import LrCurve, find_lr, sweep_lr
+from seglab.trainers.lr_range import find_lr, sweep_lr
 from seglab.trainers.objectives import Objective
 from seglab.trainers.phases import Timetable
 from seglab.trainers.processes import Processes
@@ -184,9 +185,36 @@ def test_the_command_prints_the_rates_and_keeps_the_curve(tiny, tmp_path, monkey
     assert cli.main(["lr-find", "minihrnet_a3", *overrides, "--steps", "30", "--last", "0.1"]) == 0
     out = capsys.readouterr().out
     assert "steepest: optimizer.lr=" in out and "a tenth of the lowest: optimizer.lr=" in out
-    folder = tmp_path / "runs" / "lr_find" / "street_scenes" / "minihrnet_a3"
-    assert {path.name for path in folder.iterdir()} == {"curve.csv", "curve.png"}
-    assert (folder / "curve.csv").read_text().count("\n") == 31
+    folder = tmp_path / "runs" / "lr_find" / "street_scenes" / "minihrnet_a3" / "run01"
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "curve.csv", "curve.png"}
+    experiment, curve = lr_curve.read(folder)
+    assert experiment.training.batch_size == 2 and curve.loss.size == 30
+    assert f"steepest: optimizer.lr={curve.suggestion:.1e}" in out
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     assert cli.main(["lr-find", "minihrnet_a3", *overrides, "--steps", "3"]) == 2
     assert "steps: got 3; allowed are 27 or more" in capsys.readouterr().err
+    assert cli.main(["lr-find", "minihrnet_a3", *overrides, "--out", str(folder)]) == 5
+    assert "never overwritten" in capsys.readouterr().err
+
+
+def test_a_curve_round_trips_to_the_last_bit(tmp_path):
+    rng = np.random.default_rng(0)
+    curve = LrCurve(np.geomspace(1e-6, 1, 40), rng.random(40), rng.random(40))
+    for name in ("one", "two"):
+        lr_curve.write(tmp_path / name, Experiment("tests", "any"), curve)
+        experiment, found = lr_curve.read(tmp_path / name)
+        assert experiment == Experiment("tests", "any")
+        for field in ("lr", "loss", "smoothed"):
+            np.testing.assert_array_equal(getattr(found, field), getattr(curve, field))
+    assert (tmp_path / "one" / "curve.csv").read_bytes() == (tmp_path / "two" / "curve.csv").read_bytes()
+    with pytest.raises(RunError, match="never overwritten"):
+        lr_curve.write(tmp_path / "one", Experiment("tests", "any"), curve)
+
+
+@pytest.mark.parametrize("text", ["", "lr,loss\n1,2\n", "lr,loss,smoothed\n1,2,x\n"])
+def test_a_damaged_curve_is_named(tmp_path, text):
+    with pytest.raises(RunError, match=r"curve\.csv: there is no such file; `seglab lr-find`"):
+        lr_curve.read(tmp_path)
+    (tmp_path / "curve.csv").write_text(text)
+    with pytest.raises(RunError, match=r"curve\.csv: damaged"):
+        lr_curve.read(tmp_path)
