@@ -114,7 +114,8 @@ def build(path: Path, watch: Callable[[str], None] = lambda text: None) -> None:
             pictures = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
             picture = path.parent / "thumbnails" / f"{path.stem}.png"
             picture.parent.mkdir(exist_ok=True)
-            write_bytes(picture, base64.b64decode(pictures[0]))
+            if pictures:  # none where its results are missing
+                write_bytes(picture, base64.b64decode(pictures[0]))
 
 
 def smoke(paths: Iterable[Path], folder: Path, watch: Callable[[str], None] = lambda text: None) -> None:

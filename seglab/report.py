@@ -22,6 +22,7 @@ from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from seglab import notebooks, runs
+from seglab.evidence import rate_choice
 from seglab.plots import FIGURES, draw
 from seglab.results import MissingResults, Results, class_scores
 from seglab.runs import workspace, write_bytes, write_text
@@ -76,7 +77,7 @@ def chapter(results: Results, folder: Path) -> list[dict[str, object]]:
     def table(name: str) -> Block:
         def make() -> Block:
             frame = TABLES[name](results).astype(str)
-            rows = [[cell.strip("`") for cell in row] for row in frame.values.tolist()]
+            rows = [[cell.strip("`*") for cell in row] for row in frame.values.tolist()]
             return _table(list(frame.columns), rows, caption(TABLES[name]))
 
         return _or_missing(make)
@@ -92,10 +93,13 @@ def chapter(results: Results, folder: Path) -> list[dict[str, object]]:
             figure("loss_share"),
         ],
         "Results": [
-            _heading("Networks under one training"), table("comparison"), figure("iou_vs_cost"),
+            _heading("Networks under one training"), table("tuning"),
+            *_sentences(lambda: iter([rate_choice(results)])), table("comparison"), figure("iou_vs_cost"),
+            table("budget"),
             _heading("Class by class"), figure("class_heat_map"), figure("class_iou"),
             figure("iou_frequency"), figure("confusions"), figure("qualitative"),
             _heading("One change at a time"), table("ablations"), figure("ablation"),
+            _heading("What the originals claim"), table("claims"),
             _heading("Asked at several scales"), figure("multi_scale_gain"),
             _heading("The phases of Mini-UNet"), table("phases"), figure("phases"),
             _heading("What a mean IoU is"), figure("conventions"),
@@ -132,8 +136,7 @@ def _or_missing(make: Callable[[], Block]) -> Block:
     try:
         return make()
     except MissingResults as missing:
-        made_by = re.search(r"`(.*?)`", str(missing))[1]
-        return {"kind": "missing", "command": made_by}
+        return {"kind": "missing", "command": missing.command}
 
 
 def _sentences(make: Callable[[], Iterator[str]]) -> list[Block]:
@@ -142,7 +145,7 @@ def _sentences(make: Callable[[], Iterator[str]]) -> list[Block]:
     try:
         blocks += map(_text, make())
     except MissingResults as missing:
-        blocks.append({"kind": "missing", "command": re.search(r"`(.*?)`", str(missing))[1]})
+        blocks.append({"kind": "missing", "command": missing.command})
     return blocks
 
 

@@ -6,12 +6,15 @@
             datasets/<name>.json        how often each class occurs
             camvid_comparison/latency.csv   time per picture; `seglab latency`
             lr_range/<study>/<name>/    range tests (`seglab.lr_curve`); `seglab lr-find … --out …`
+            benchmarks/training_speed.json  seconds of a training step; `benchmarks/training_speed.py`
             faults.json                 faults injected, and how many of them a training survived
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +30,11 @@ from seglab.lr_curve import LrCurve
 
 class MissingResults(RunError):
     """What is asked for is not in the folder of results; the message says what makes it."""
+
+    @property
+    def command(self) -> str:
+        """What makes it."""
+        return re.search(r"`(.*?)`", str(self))[1]
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,32 @@ class Results:
         if table.empty:
             raise MissingResults(f"{self.root}: no finished run of study {name!r}; `{made_by}` makes them")
         return table
+
+    def missing(self, experiments: Iterable[Experiment]) -> list[Experiment]:
+        """Those of the planned experiments that have not ended."""
+        table = self.runs
+        done = set() if table.empty else set(zip(table["study"], table["name"], table["seed"], strict=True))
+        return [one for one in experiments if (one.study, one.name, one.seed) not in done]
+
+    @cached_property
+    def tuning(self) -> pd.DataFrame:
+        """What the learning rate was chosen by: mean IoU on the drive that was held out.
+
+        Returns:
+            One row per rate and one column per network, NaN where the run is missing; and their `mean`, NaN
+            where one is missing.
+
+        Raises:
+            MissingResults: If there is none.
+        """
+        planned = comparison.tuning()
+        made = self.study(planned[0].study, "seglab study-full")
+        rates = [runs.read_experiment(folder).optimizer.lr for folder in made["folder"]]
+        column = f"scores.{planned[0].data.eval_split}.mean_iou"
+        table = made.assign(rate=rates).pivot(index="rate", columns="model", values=column)
+        networks = list(dict.fromkeys(one.model.name for one in planned))
+        table = table.reindex(index=comparison.LEARNING_RATES, columns=networks)
+        return table.assign(mean=table.mean(axis=1, skipna=False))
 
     @cached_property
     def comparison(self) -> pd.DataFrame:
@@ -152,7 +186,19 @@ class Results:
         Raises:
             MissingResults: If it was not measured.
         """
-        return self._table(f"{comparison.STUDY}/latency.csv", "seglab study-full latency")
+        return self._table(f"{comparison.STUDY}/latency.csv", "seglab latency")
+
+    @cached_property
+    def training_speed(self) -> dict:
+        """Seconds of a training step of some networks, and the conditions: the benchmark's own record.
+
+        Raises:
+            MissingResults: If it was not measured.
+        """
+        name = "benchmarks/training_speed.json"
+        if not (self.root / name).is_file():
+            raise self._missing(name, "python benchmarks/training_speed.py --save")
+        return _read_json(self.root / name)
 
     @cached_property
     def datasets(self) -> dict[str, dict]:
@@ -254,6 +300,14 @@ def plain_record(run: Path | str, split: str) -> Path:
     """
     again = Path(run) / "evaluations" / f"{split}-plain"
     return again if again.is_dir() else Path(run)
+
+
+def most_scales(run: Path | str) -> Path | None:
+    """The evaluation of a run's test split at the most scales; None where there is none at more than one."""
+    folders = [one for one in runs.evaluations(run) if one.name.startswith("test-")]
+    scales = {folder: len(runs.read_summary(folder)["inference"]["scales"]) for folder in folders}
+    best = max(scales, key=lambda folder: scales[folder], default=None)
+    return best if best is not None and scales[best] > 1 else None
 
 
 def summed_confusion(table: pd.DataFrame, split: str) -> tuple[np.ndarray, tuple[str, ...]]:

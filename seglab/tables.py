@@ -8,16 +8,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import pandas as pd
 
+from seglab import comparison as plan
 from seglab import runs
 from seglab.config import unknown
 from seglab.errors import ConfigError
+from seglab.evidence import claims
 from seglab.results import MissingResults, Results
 
 _BETWEEN = re.compile(r"(<!-- table: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_NUMBER = re.compile(r"(?:[-+]?\d.{0,20}|-)$")  # or what begins with one: a unit, a size, a spread
 _MARKER = re.compile(r"<!-- (?:table: \S+|end) -->")
 
 
@@ -42,48 +46,103 @@ def networks(results: Results) -> pd.DataFrame:
 
 
 def comparison(results: Results) -> pd.DataFrame:
-    """Every network under the common training: scores over the seeds, cost, and time where measured."""
+    """Every network under the common training: scores over the seeds, cost, and what a run took.
+
+    Mean over the seeds ± the standard deviation of one. The unseen drive is the part of the test split that
+    was never trained on, the other part continues a training drive. Times of training are those of one run.
+    """
     table = results.comparison
     try:
         latency = results.latency.set_index("model")["median_ms"]
     except MissingResults:
         latency = pd.Series(dtype=float)
-    order = table.groupby("name")["scores.test.mean_iou"].mean().sort_values(ascending=False, kind="stable")
+    planned = Counter(one.name for one in plan.networks())
+    means = table.groupby("name")["scores.test.mean_iou"].mean().sort_values(ascending=False, kind="stable")
     rows = []
-    for name in order.index:
+    for name in dict.fromkeys([*means.index, *planned]):
         of_name = table[table["name"] == name]
-        first = of_name.iloc[0]
         rows.append(
             {
                 "network": f"`{name}`",
-                "seeds": len(of_name),
+                "seeds": f"{len(of_name)} of {planned[name]}",
                 "test mIoU (%)": spread(of_name["scores.test.mean_iou"]),
                 "unseen drive": spread(of_name["scores.test_seq05vd.mean_iou"]),
                 "continued drive": spread(of_name["scores.test_0001tp.mean_iou"]),
-                "parameters": f"{first['cost.params'] / 1e6:.2f} M",
-                "GMACs": f"{first['cost.macs'] / 1e9:.2f}",
-                "CPU time": f"{latency[name]:.0f} ms" if name in latency else "-",
+                "parameters": _mean(of_name, "cost.params", 1e6, "{:.2f} M"),
+                "GMACs": _mean(of_name, "cost.macs", 1e9, "{:.2f}"),
+                "one picture": f"{latency[name]:.0f} ms" if name in latency else "-",
+                "training": _mean(of_name, "time.seconds", 60, "{:.0f} min"),
+                "CPU time": _mean(of_name, "time.cpu_seconds", 60, "{:.0f} min"),
             }
         )
     return pd.DataFrame(rows)
 
 
 def ablations(results: Results) -> pd.DataFrame:
-    """Approach 3 with one thing changed at a time, beside its own three seeds."""
-    table = results.ablations
+    """Approach 3 with one thing changed at a time, and the difference from its own mean in points."""
+    table, column = results.ablations, "scores.test.mean_iou"
+    base = table["name"].iloc[0]
+    planned = Counter(one.name for one in [*plan.networks(), *plan.ablations()])
+    of_base = table.loc[table["name"] == base, column].mean()
     rows = []
-    for name in table["name"].unique():
+    for name in dict.fromkeys([base, *(one.name for one in plan.ablations())]):
         of_name = table[table["name"] == name]
+        difference = 100 * (of_name[column].mean() - of_base)
         rows.append(
             {
                 "run": f"`{name}`",
-                "seeds": len(of_name),
-                "test mIoU (%)": spread(of_name["scores.test.mean_iou"]),
-                "parameters": f"{of_name['cost.params'].iloc[0] / 1e6:.2f} M",
-                "GMACs": f"{of_name['cost.macs'].iloc[0] / 1e9:.2f}",
+                "seeds": f"{len(of_name)} of {planned[name]}",
+                "test mIoU (%)": spread(of_name[column]),
+                "difference": "-" if name == base or of_name.empty else f"{difference:+.1f}",
+                "parameters": _mean(of_name, "cost.params", 1e6, "{:.2f} M"),
+                "GMACs": _mean(of_name, "cost.macs", 1e9, "{:.2f}"),
+                "training": _mean(of_name, "time.seconds", 60, "{:.0f} min"),
             }
         )
     return pd.DataFrame(rows)
+
+
+def tuning(results: Results) -> pd.DataFrame:
+    """Mean IoU (%) on a held-out training drive by learning rate; one rate is used for all networks."""
+    table = results.tuning
+    scores = (100 * table).map(lambda value: "-" if pd.isna(value) else f"{value:.1f}")
+    scores.insert(0, "learning rate", [f"{rate:g}" for rate in table.index])
+    return scores.assign(used=["yes" if rate == plan.LEARNING_RATE else "" for rate in table.index])
+
+
+def budget(results: Results) -> pd.DataFrame:
+    """What the study has taken so far: runs that have ended, their time, and that of all processor threads.
+
+    Runs side by side share the processor, so hours are not those on the wall. Processor time was not recorded
+    by the first runs.
+    """
+    table = results.runs
+    if table.empty:
+        raise MissingResults("no finished run; `seglab study-full` makes them")
+    planned = plan.everything()
+    missing = Counter(one.study for one in results.missing(planned))
+    whole = Counter(one.study for one in planned)
+    rows = []
+    for study in [*sorted({*whole, *table["study"]}), None]:
+        chosen = table if study is None else table[table["study"] == study]
+        left, number = (sum(each.values()) if study is None else each[study] for each in (missing, whole))
+        rows.append(
+            {
+                "study": "**all**" if study is None else f"`{study}`",
+                "runs": f"{len(chosen)}",
+                "missing": f"{left} of {number}" if number else "-",
+                "hours": f"{chosen['time.seconds'].sum() / 3600:.1f}",
+                "processor hours": _processor_hours(chosen),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _processor_hours(table: pd.DataFrame) -> str:
+    known = table.get("time.cpu_seconds", pd.Series(dtype=float)).dropna()
+    if known.empty:
+        return "-"
+    return f"{known.sum() / 3600:.1f}" + ("" if len(known) == len(table) else f" ({len(known)} runs)")
 
 
 def phases(results: Results) -> pd.DataFrame:
@@ -138,7 +197,10 @@ def faults(results: Results) -> pd.DataFrame:
 TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "networks": networks,
     "comparison": comparison,
+    "budget": budget,
+    "tuning": tuning,
     "ablations": ablations,
+    "claims": claims,
     "phases": phases,
     "faults": faults,
 }
@@ -152,10 +214,17 @@ def spread(values: Iterable[float]) -> str:
     return f"{series.mean():.1f}" + (f" ± {series.std():.1f}" if len(series) > 1 else "")
 
 
+def _mean(table: pd.DataFrame, column: str, unit: float, form: str) -> str:
+    """The mean of a column of runs in a unit, or a dash where nothing is known."""
+    known = table[column].dropna() if column in table else pd.Series(dtype=float)
+    return "-" if known.empty else form.format(known.mean() / unit)
+
+
 def markdown(table: pd.DataFrame) -> str:
-    """A table in Markdown; columns of numbers stand to the right."""
-    rule = ["---"] + ["---:"] * (table.shape[1] - 1)
-    lines = [list(table.columns), rule, *table.astype(str).values.tolist()]
+    """A table in Markdown; columns of numbers stand to the right, and all others to the left."""
+    cells = table.astype(str)
+    rule = ["---:" if cells[name].str.match(_NUMBER).all() else ":---" for name in table.columns]
+    lines = [list(table.columns), rule, *cells.values.tolist()]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -173,8 +242,7 @@ def fill(text: str, results: Results) -> str:
         try:
             content = markdown(TABLES[name](results))
         except MissingResults as missing:
-            made_by = re.search(r"`.*?`", str(missing))[0]
-            content = f"*There are no results for this table yet; {made_by} makes them.*\n"
+            content = f"*There are no results for this table yet; `{missing.command}` makes them.*\n"
         return f"{found[1]}\n{content}\n{found[3]}"
 
     filled = _BETWEEN.sub(renew, text)

@@ -3,6 +3,7 @@
 import ast
 import functools
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 import seglab
+from seglab import runs
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "seglab"
@@ -23,7 +26,7 @@ LAYERS = (
     {"config", "errors", "labels"},
     {"checkpoints", "comparison", "metrics", "recipes", "render", "runs"},
     {"lr_curve", "samples"},
-    {"results"},
+    {"differences", "evidence", "results"},
     {"datasets", "models"},
     {"analysis", "evaluation"},
     {"trainers"},
@@ -34,8 +37,8 @@ LAYERS = (
 )
 # Figures and tables are redrawn where there is no PyTorch.
 TORCH_FREE = {
-    "comparison", "config", "errors", "labels", "lr_curve", "metrics", "notebooks", "plots", "recipes",
-    "render", "report", "results", "runs", "samples", "tables",
+    "comparison", "config", "differences", "errors", "evidence", "labels", "lr_curve", "metrics", "notebooks",
+    "plots", "recipes", "render", "report", "results", "runs", "samples", "tables",
 }  # fmt: skip
 
 
@@ -127,6 +130,26 @@ def tracked() -> list[Path]:
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
     files = [ROOT / name for name in listing.stdout.decode().split("\0") if name]
     return [file for file in files if file.is_file()]
+
+
+def test_every_committed_score_follows_from_its_confusion_matrix():
+    """By a formula written out here, for all runs and all their evaluations."""
+    checked = 0
+    for record in sorted((ROOT / "results").rglob("summary.json")):
+        for split, scores in json.loads(record.read_text(encoding="utf-8"))["scores"].items():
+            path = record.parent / f"confusion_{split}.csv"
+            confusion = np.loadtxt(path, int, delimiter=",", skiprows=1)
+            right = confusion.diagonal()
+            union = confusion.sum(0) + confusion.sum(1) - right
+            there = union > 0
+            assert scores["mean_iou"] == pytest.approx((right[there] / union[there]).mean(), abs=1e-12), path
+            assert scores["pixel_accuracy"] == pytest.approx(right.sum() / confusion.sum(), abs=1e-12), path
+            assert scores["classes"] == there.sum(), path
+            if (record.parent / f"images_{split}.npz").is_file():
+                single = runs.read_images(record.parent, split).confusions
+                assert (single.sum(0) == confusion).all(), path
+            checked += 1
+    assert checked > 30
 
 
 def test_no_committed_file_holds_a_path_of_somebody_s_machine(tracked):

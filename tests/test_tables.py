@@ -4,13 +4,25 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from seglab import cli
-from seglab.comparison import STUDY
+from seglab.comparison import STUDY, everything, networks
 from seglab.errors import ConfigError
 from seglab.results import Results
-from seglab.tables import FAULTS, TABLES, comparison, faults, fill, spread
+from seglab.tables import (
+    FAULTS,
+    TABLES,
+    ablations,
+    budget,
+    comparison,
+    faults,
+    fill,
+    markdown,
+    spread,
+    tuning,
+)
 
 ROOT = Path(__file__).parents[1]
 EMPTY = "# Title\n\n<!-- table: {} -->\n<!-- end -->\n\nText.\n"
@@ -54,22 +66,70 @@ def test_faults_by_hand(study_results):
 def test_comparison_by_hand(study_results):
     results = Results(study_results)
     table = comparison(results).set_index("network")
-    assert set(table.index) == {
+    assert set(table.index) == {f"`{one.name}`" for one in networks()}
+    assert set(table.index[:5]) == {
         "`minihrnet_a3`", "`segsmall`", "`miniunet`", "`erfnet`", "`hrnetv2_w48`"
     }  # fmt: skip
     runs = results.runs[(results.runs["study"] == STUDY) & (results.runs["name"] == "segsmall")]
     one, two = 100 * runs["scores.test.mean_iou"]
     mean, std = (one + two) / 2, abs(one - two) / 2**0.5  # n-1 in the divisor
     assert table.loc["`segsmall`", "test mIoU (%)"] == f"{mean:.1f} ± {std:.1f}"
-    assert table.loc["`segsmall`", "seeds"] == 2 and table.loc["`hrnetv2_w48`", "seeds"] == 1
+    assert table.loc["`segsmall`", "seeds"] == "2 of 3" and table.loc["`hrnetv2_w48`", "seeds"] == "1 of 1"
     assert "±" not in table.loc["`hrnetv2_w48`", "test mIoU (%)"]
-    assert table.loc["`segsmall`", "CPU time"].endswith(" ms")
+    assert table.loc["`segsmall`", "one picture"].endswith(" ms")
+    # 30 epochs of 20 s, and of 39 s of the processor
+    assert list(table.loc["`segsmall`", ["training", "CPU time"]]) == ["10 min", "20 min"]
+    missing = table[table["seeds"] == "0 of 3"]
+    assert len(missing) == 7 and set(missing.drop(columns="seeds").to_numpy().ravel()) == {"-"}
 
 
 def test_comparison_without_times_has_a_dash(study_results, tmp_path):
     copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
     (copy / STUDY / "latency.csv").unlink()
-    assert set(comparison(Results(copy))["CPU time"]) == {"-"}
+    for path in (copy / STUDY).glob("*/*/summary.json"):  # as the first runs were recorded
+        path.write_text(path.read_text().replace("cpu_seconds", "other"))
+    table = comparison(Results(copy))
+    assert set(table["one picture"]) == set(table["CPU time"]) == {"-"}
+
+
+def test_ablations_are_differences_from_the_mean_of_approach_3(study_results):
+    results = Results(study_results)
+    table = ablations(results).set_index("run")
+    means = 100 * results.ablations.groupby("name")["scores.test.mean_iou"].mean()
+    difference = means["a3_norm_batch"] - means["minihrnet_a3"]
+    assert table.index[0] == "`minihrnet_a3`" and table.loc["`minihrnet_a3`", "difference"] == "-"
+    assert table.loc["`a3_norm_batch`", "difference"] == f"{difference:+.1f}"
+    assert list(table.loc["`a3_streams_3`", ["seeds", "test mIoU (%)", "difference"]]) == ["0 of 1", "-", "-"]
+
+
+def test_tuning_marks_the_rate_that_is_used(study_results):
+    table = tuning(Results(study_results))
+    assert list(table["learning rate"]) == ["0.001", "0.002", "0.004"]
+    assert list(table["used"]).count("yes") == 1
+    mean = Results(study_results).tuning.iloc[0, :3].mean()
+    assert table["mean"].iloc[0] == f"{100 * mean:.1f}"
+
+
+def test_budget_counts_runs_and_adds_their_time(study_results, tmp_path):
+    table = budget(Results(study_results)).set_index("study")
+    made = Results(study_results).runs
+    total = table.loc["**all**"]
+    assert total["runs"] == str(len(made))
+    assert total["missing"] == f"{len(everything()) - len(made)} of {len(everything())}"
+    assert total["hours"] == f"{made['time.seconds'].sum() / 3600:.1f}"
+    assert total["processor hours"] == f"{made['time.cpu_seconds'].sum() / 3600:.1f}"
+    copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
+    path = copy / STUDY / "erfnet" / "seed0" / "summary.json"
+    path.write_text(path.read_text().replace("cpu_seconds", "other"))
+    assert budget(Results(copy)).set_index("study").loc["`camvid_comparison`", "processor hours"].endswith(
+        f"({(made['study'] == STUDY).sum() - 1} runs)"
+    )
+
+
+def test_numbers_stand_to_the_right():
+    table = pd.DataFrame({"a": ["`x`"], "b": ["+1.0"], "c": ["-"], "d": ["3 of 4"], "e": ["-a"], "f": [2]})
+    table["g"] = "9 of the best, and a sentence about them"
+    assert markdown(table).splitlines()[1] == "| :--- | ---: | ---: | ---: | :--- | ---: | :--- |"
 
 
 def test_missing_results_are_said_to_be_missing(tmp_path):

@@ -227,6 +227,7 @@ def write_complexity(
             "macs": reference.macs,
             "input_size": reference.macs_input_size,
             "num_classes": reference.num_classes,
+            "scores": dict(reference.scores),
             "gap": reference.gap,
         },
         "versions": {

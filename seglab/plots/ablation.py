@@ -36,8 +36,10 @@ def ablation(results: Results) -> Figure:
             )
         axes.set_yticks(range(len(ordered)), ordered)
         axes.invert_yaxis()
-        axes.margins(x=0.15)
+        axes.use_sticky_edges = False  # else a bar's end is the edge of the figure
+        axes.margins(x=0.15, y=0.05)
         axes.set_xlabel("mean IoU on CamVid test (%)")
         axes.grid(axis="y", visible=False)
-        axes.set_title(f"line and band: {base}, mean and range of {seeds(of_base)}", loc="left")
+        line = "line and band: {}, mean and range of {}" if len(of_base) > 1 else "line: {}, {}"
+        axes.set_title(line.format(base, seeds(of_base)), loc="left")
     return figure

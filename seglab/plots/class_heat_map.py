@@ -19,7 +19,7 @@ def class_heat_map(results: Results) -> Figure:
     order = np.argsort(-np.nan_to_num(np.nanmean(percent, 0)), kind="stable")
     percent = np.column_stack([percent[:, order], np.nanmean(percent, 1)])
     with style():
-        figure = new_figure(170, 26 + 5 * len(scores))
+        figure = new_figure(170, 32 + 5 * len(scores))
         axes = figure.subplots()
         picture = axes.imshow(percent, cmap="cividis", vmin=0, vmax=100, aspect="auto")
         for (y, x), value in np.ndenumerate(percent):
@@ -30,5 +30,6 @@ def class_heat_map(results: Results) -> Figure:
         axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
         axes.set_yticks(range(len(scores)), scores.index)
         axes.grid(visible=False)
-        figure.colorbar(picture, ax=axes, label="IoU on CamVid test (%)", pad=0.01)
+        axes.set_title("IoU on CamVid test (%)", loc="left")  # a label of the bar is longer than few rows
+        figure.colorbar(picture, ax=axes, pad=0.01)
     return figure

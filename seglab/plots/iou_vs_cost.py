@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from seglab.plots.style import look, new_figure, style
@@ -68,13 +69,15 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, column: str, unit: float) -> No
             cost[name], row["mean"], yerr=error, fmt=marker, color=color, ms=5 + nth % 3, lw=0.8, label=name,
             mfc=color if nth % 2 == 0 else "white",
         )
-        if name in front:
-            axes.annotate(
-                name, (cost[name], row["mean"]), xytext=(0, 7), textcoords="offset points", fontsize=5.5,
-                ha="center",
-            )
     axes.set_xscale("log")
     axes.margins(x=0.2, y=0.12)
+    for name in front:  # once the limits are known: near an edge the name stands inwards
+        place = axes.transAxes.inverted().transform(axes.transData.transform((cost[name], 0)))[0]
+        axes.annotate(
+            name, (cost[name], table.loc[name, "mean"]), xytext=(0, 7), textcoords="offset points",
+            fontsize=5.5, ha="left" if place < 0.3 else "right" if place > 0.7 else "center",
+            path_effects=[withStroke(linewidth=2, foreground="white")],
+        )
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

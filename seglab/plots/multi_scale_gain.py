@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from seglab import metrics, runs
 from seglab.plots.style import look, new_figure, style
-from seglab.results import MissingResults, Results, plain_record
+from seglab.results import MissingResults, Results, most_scales, plain_record
 
 
 def multi_scale_gain(results: Results) -> Figure:
@@ -45,22 +43,14 @@ def gain_per_class(results: Results) -> pd.DataFrame:
     found: dict[str, list[np.ndarray]] = {}
     classes: tuple[str, ...] = ()
     for row in results.on_camvid.itertuples():
-        if (folder := _most_scales(Path(row.folder))) is not None:
+        if (folder := most_scales(row.folder)) is not None:
             plain, classes = runs.read_confusion(plain_record(row.folder, "test"), "test")
             asked, _ = runs.read_confusion(folder, "test")
             found.setdefault(row.label, []).append(100 * (metrics.iou(asked) - metrics.iou(plain)))
     if not found:
         raise MissingResults(
             f"{results.root}: no run was evaluated at several scales; "
-            "`seglab evaluate RUN --split test --scales 0.75 1 1.25` does it"
+            "`seglab evaluate RUN --split test --multi-scale` does it"
         )
     table = pd.DataFrame({name: np.mean(gains, 0) for name, gains in found.items()}, index=classes).T
     return table.assign(mean=table.mean(axis=1))
-
-
-def _most_scales(run: Path) -> Path | None:
-    """The evaluation of the test split with the most scales, above one."""
-    folders = [path.parent for path in sorted(run.glob("evaluations/test-*/summary.json"))]
-    scales = {folder: len(runs.read_summary(folder)["inference"]["scales"]) for folder in folders}
-    best = max(scales, key=lambda folder: scales[folder], default=None)
-    return best if best is not None and scales[best] > 1 else None

@@ -24,9 +24,10 @@ def training_curves(results: Results) -> Figure:
     the mean IoU on the validation split at the right.
     """
     table = results.runs
+    if not table.empty:
+        table = table[table["study"] != "camvid_tuning"]
     if table.empty:
         raise MissingResults(f"{results.root}: no finished run; `seglab study-full` makes them")
-    table = table[table["study"] != "camvid_tuning"]
     groups = list(table.groupby(["study", "name"], sort=True))
     columns = min(_COLUMNS, len(groups))
     rows = -(-len(groups) // columns)

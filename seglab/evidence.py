@@ -1,0 +1,278 @@
+"""What the originals claim and what the results say to it; whether the study kept to its plan. No torch.
+
+Every verdict is computed from `results/`, and changes with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from seglab import comparison, metrics, runs
+from seglab.metrics.intervals import paired_bootstrap
+from seglab.results import MissingResults, Results, most_scales, plain_record
+
+# The networks of the three projects; what is left of the registry are their models and rivals.
+SUBJECTS = ("minihrnet_a1", "minihrnet_a2", "minihrnet_a3", "segsmall", "miniunet")
+# Of the original HRNet's trainable parameters, says the abstract of Al-Raimi's thesis.
+PARAMETER_SHARE = 0.13
+SMALL, LARGE = "minihrnet_a3", "hrnetv2_w48"
+
+
+def rate_choice(results: Results) -> str:
+    """Whether the comparison's learning rate is the best one on the held-out drive, in a sentence.
+
+    Raises:
+        MissingResults: If no run of the choice has ended.
+    """
+    table, used = results.tuning, comparison.LEARNING_RATE
+    missing = results.missing(comparison.tuning())
+    if missing:
+        planned = len(comparison.tuning())
+        return (
+            f"The choice is not complete: {len(missing)} of {planned} runs are missing. "
+            f"The plan uses the rate {used:g}."
+        )
+    best = table["mean"].idxmax()
+    each = ", ".join(f"{network} {table[network].idxmax():g}" for network in table.columns.drop("mean"))
+    kept = "which is what the comparison uses" if best == used else f"but the comparison uses {used:g}"
+    ends = {table.index.min(): "lowest", table.index.max(): "highest"}
+    edge = f" It is the {ends[best]} that was tried; one beyond it may be better." if best in ends else ""
+    return f"The best mean has the rate {best:g}, {kept}. The best of each network alone: {each}.{edge}"
+
+
+def plan_kept(results: Results) -> str:
+    """How many of the planned runs on CamVid are there, and whether each has the configuration of the plan.
+
+    Raises:
+        MissingResults: If there is none.
+    """
+    planned = {(one.name, one.seed): one for one in [*comparison.networks(), *comparison.ablations()]}
+    made = results.study(comparison.STUDY, "seglab study-full")
+    another = [
+        f"{row.name} seed {row.seed}"
+        for row in made.itertuples()
+        if runs.read_experiment(row.folder) != planned.get((row.name, row.seed))
+    ]
+    there = f"{len(made)} of {len(planned)} planned runs have ended"
+    if another:
+        return f"{there}. NOT as planned: {', '.join(another)}."
+    return f"{there}, and all have the plan's configuration to the letter."
+
+
+def worth(results: Results) -> pd.DataFrame:
+    """Each project's network, and those that reach its mean score with fewer parameters and fewer MACs.
+
+    Where there is such a network, nothing that was counted speaks for the dearer one. Whether the scores of
+    the two differ by more than chance is another question (`seglab.differences`).
+
+    Raises:
+        MissingResults: If none of the networks has a run.
+    """
+    groups = results.comparison.groupby("name")
+    table = groups[["scores.test.mean_iou", "cost.params", "cost.macs"]].mean()
+    table.columns = ["score", "params", "macs"]
+    rows = []
+    for name in (name for name in SUBJECTS if name in table.index):
+        own = table.loc[name]
+        cheaper = (table["params"] < own["params"]) & (table["macs"] < own["macs"])
+        better = table[cheaper & (table["score"] >= own["score"])].sort_values("score", ascending=False)
+        rows.append(
+            {
+                "network": f"`{name}`",
+                "test mIoU (%)": f"{100 * own['score']:.1f}",
+                "parameters": f"{own['params'] / 1e6:.2f} M",
+                "GMACs": f"{own['macs'] / 1e9:.2f}",
+                "cheaper in both, and no worse": ", ".join(f"`{one}`" for one in better.index) or "none",
+            }
+        )
+    if not rows:
+        raise MissingResults("none of the projects' networks; `seglab study-full` makes them")
+    return pd.DataFrame(rows)
+
+
+def progress(results: Results) -> pd.DataFrame:
+    """Mean IoU (%) on the validation burst after some epochs: who still rises, could use more of them.
+
+    The burst is cut out of a training drive, so that only the change along a row means something.
+    """
+    curves: dict[str, list[pd.Series]] = {}
+    for row in results.comparison.itertuples():
+        history = runs.read_history(row.folder).dropna(subset="mean_iou")
+        curves.setdefault(row.name, []).append(100 * history.set_index("epoch")["mean_iou"])
+    table = pd.DataFrame({name: pd.concat(each, axis=1).mean(axis=1) for name, each in curves.items()}).T
+    shown = table.map("{:.1f}".format).add_prefix("after epoch ")
+    if table.shape[1] > 1:
+        shown["gained last"] = (table.iloc[:, -1] - table.iloc[:, -2]).map("{:+.1f}".format)
+    shown.insert(0, "network", [f"`{name}`" for name in table.index])
+    return shown
+
+
+def parameter_share(results: Results) -> pd.DataFrame:
+    """Parameters and multiply-adds of each network, as shares of the largest HRNet's."""
+    cost = pd.DataFrame({name: (one["params"], one["macs"]) for name, one in results.networks.items()}).T
+    cost.columns = ["parameters", "MACs"]
+    share = 100 * cost / cost.loc[LARGE]
+    return pd.DataFrame(
+        {
+            "network": [f"`{name}`" for name in cost.index],
+            "parameters": cost["parameters"].map("{:,}".format),
+            f"% of {LARGE}'s": share["parameters"].map("{:.1f}".format),
+            "MACs, %": share["MACs"].map("{:.1f}".format),
+        }
+    )
+
+
+def scale_gains(results: Results) -> pd.DataFrame:
+    """What the most scales add to the mean IoU of each run on CamVid, in points, with 95 % intervals.
+
+    Raises:
+        MissingResults: If no run was asked at several scales.
+    """
+    rows = []
+    for row in results.on_camvid.itertuples():
+        asked = most_scales(row.folder)
+        if asked is not None:
+            plain = runs.read_images(plain_record(row.folder, "test"), "test").confusions
+            scales = runs.read_images(asked, "test").confusions
+            gain = paired_bootstrap(plain, scales, metrics.mean_iou)
+            rows.append((row.label, row.seed, asked.name, 100 * gain.value, 100 * gain.low, 100 * gain.high))
+    if not rows:
+        raise MissingResults("none at several scales; `seglab evaluate RUN --multi-scale` makes them")
+    return pd.DataFrame(rows, columns=["run", "seed", "evaluation", "gain", "low", "high"])
+
+
+def size_and_time(results: Results, small: str = "segsmall", large: str = "erfnet") -> pd.DataFrame:
+    """Cost and time of a small network beside a larger one; a ratio below 1 is in favour of the small one.
+
+    Times are given as far as they were measured: a training step (`results/benchmarks`), a picture
+    (`seglab latency`), and a whole training of the comparison.
+
+    Raises:
+        MissingResults: If the networks were not counted.
+    """
+    one, two = (results.networks[name] for name in (small, large))
+    height, width = one["input_size"]
+    rows = [("parameters", one["params"] / 1e6, two["params"] / 1e6, "million")]
+    rows.append((f"MACs at {height}x{width}", one["macs"] / 1e9, two["macs"] / 1e9, "10^9"))
+
+    def add(what: str, read: Callable[[], pd.Series | dict], unit: str) -> None:
+        try:
+            values = read()
+        except MissingResults:
+            return
+        if small in values and large in values:
+            rows.append((what, values[small], values[large], unit))
+
+    def step(how: str) -> Callable[[], dict]:
+        return lambda: {
+            name: each[how]["median_s"] for name, each in results.training_speed["networks"].items()
+        }
+
+    def minutes() -> pd.Series:
+        made = results.comparison
+        if "time.cpu_seconds" not in made:  # older runs did not record it
+            raise MissingResults("no processor times; `seglab study-full` makes them")
+        return made.groupby("name")["time.cpu_seconds"].mean().dropna() / 60
+
+    add("training step, as in a textbook", step("plain"), "s")
+    add("training step, each in its fastest format", step("seglab auto"), "s")
+    add("one picture", lambda: results.latency.set_index("model")["median_ms"], "ms")
+    add("processor time of a training of the comparison", minutes, "min")
+    table = pd.DataFrame(rows, columns=["what", small, large, "unit"])
+    return table.assign(ratio=table[small] / table[large])
+
+
+def published(results: Results) -> pd.DataFrame:
+    """Scores that others published, beside the measured one: other data, another training, no comparison.
+
+    Published are scores on Cityscapes (1024x2048, 19 classes) or on private soccer pictures, mostly after a
+    start from ImageNet and hundreds of epochs. Measured is the mean IoU on CamVid's test split under the
+    common training.
+    """
+    try:
+        measured = results.comparison.groupby("name")["scores.test.mean_iou"].mean()
+    except MissingResults:
+        measured = pd.Series(dtype=float)
+    rows = []
+    for name, one in results.networks.items():
+        for what, score in one["reference"]["scores"].items() or [("none", None)]:
+            rows.append(
+                {
+                    "network": f"`{name}`",
+                    "published": what,
+                    "its %": "-" if score is None else f"{100 * score:.1f}",
+                    "measured on CamVid test (%)": f"{100 * measured[name]:.1f}" if name in measured else "-",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def claims(results: Results) -> pd.DataFrame:
+    """What the originals say about themselves, what was found, and whether the two agree.
+
+    Mini-HRNet's sentences are those of the thesis' abstract; that a smaller network is a faster one is the
+    idea of SegSmall, whose author publishes no time.
+
+    Raises:
+        MissingResults: If nothing can be said about any of them; else the verdict names what is missing.
+    """
+    rows, nothing = [], None
+    for claim, judge in _CLAIMS.items():
+        try:
+            found, verdict = judge(results)
+        except MissingResults as missing:
+            found, verdict = "-", f"no results yet: `{missing.command}` makes them"
+            nothing = missing
+        rows.append({"claim": claim, "found": found, "verdict": verdict})
+    if nothing is not None and all(row["found"] == "-" for row in rows):
+        raise nothing
+    return pd.DataFrame(rows)
+
+
+def _judge_share(results: Results) -> tuple[str, str]:
+    small, large = results.networks[SMALL]["params"], results.networks[LARGE]["params"]
+    found = f"{small:,} of {large:,}: {100 * small / large:.1f} %"
+    if round(small / large, 2) == PARAMETER_SHARE:
+        return found, "confirmed"
+    whole = f"{small / PARAMETER_SHARE / 1e6:.1f} million"
+    return found, f"not confirmed; what was released has {100 * PARAMETER_SHARE:.0f} % of {whole}"
+
+
+def _judge_score(results: Results) -> tuple[str, str]:
+    scores = results.networks[SMALL]["reference"]["scores"]
+    of_val = [score for what, score in scores.items() if what.startswith("Cityscapes val")]
+    stated, released = max(of_val), min(of_val)
+    needed = 100 * (stated - released)
+    found = f"{100 * stated:.1f} % in the abstract, {100 * released:.1f} % in the released results by class"
+    gains = scale_gains(results)
+    most = gains.loc[gains["gain"].idxmax()]
+    found += (
+        f"; several scales, which would have to explain {needed:.1f} points, change our runs on CamVid by "
+        f"{most['gain']:+.1f} at best (intervals up to {gains['high'].max():+.1f})"
+    )
+    if gains["high"].max() < needed:
+        return found, "several scales alone are an unlikely explanation; only the author's weights could tell"
+    return found, "several scales may explain it; only the author's weights could tell"
+
+
+def _judge_speed(results: Results) -> tuple[str, str]:
+    table = size_and_time(results)
+    params, macs, *times = table["ratio"]
+    if not times:
+        raise MissingResults("no time of both; `seglab latency` makes them")
+    found = (
+        f"{params:.2f} times the parameters, {macs:.2f} times the MACs, "
+        f"{min(times):.2f} to {max(times):.2f} times the time ({len(times)} measurements)"
+    )
+    if min(times) > 1:
+        return found, "contradicted on a processor: it is the slower one wherever it was timed"
+    return found, "confirmed" if max(times) < 1 else "it depends on what is timed"
+
+
+_CLAIMS: dict[str, Callable[[Results], tuple[str, str]]] = {
+    f"Mini-HRNet, approach 3: {100 * PARAMETER_SHARE:.0f} % of HRNet's parameters": _judge_share,
+    "Mini-HRNet, approach 3: its mean IoU on Cityscapes val": _judge_score,
+    "SegSmall: smaller than ERFNet, and so faster": _judge_speed,
+}

@@ -1,0 +1,176 @@
+"""Verdicts follow from the results, and turn round when these do."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seglab import comparison, evidence, runs
+from seglab.config import to_yaml
+from seglab.plots.style import new_figure
+from seglab.results import MissingResults, Results
+from seglab.widgets.show import show
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def copy(study_results, tmp_path):
+    """A folder of results that a test may change."""
+    return Path(shutil.copytree(study_results, tmp_path / "copy"))
+
+
+def edit(path, change):
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+
+
+def tune(root, scores):
+    """Gives the runs that chose the learning rate these scores, by rate and network."""
+    for one in comparison.tuning():
+        path = root / one.study / one.name / "seed0" / "summary.json"
+        score = scores(one.optimizer.lr, one.model.name)
+        edit(path, lambda record, score=score: record["scores"].update(devval={"mean_iou": score}))
+
+
+def test_the_committed_choice_of_the_rate_is_kept():
+    results = Results(ROOT / "results")
+    if missing := results.missing(comparison.tuning()):
+        pytest.skip(f"{len(missing)} runs of the choice are missing")
+    assert results.tuning["mean"].idxmax() == comparison.LEARNING_RATE
+
+
+def test_rate_choice_says_whether_the_best_rate_is_used(copy):
+    used = comparison.LEARNING_RATE
+    other = next(rate for rate in comparison.LEARNING_RATES if rate != used)
+    tune(copy, lambda rate, network: 0.5 if rate == used else 0.4)
+    text = evidence.rate_choice(Results(copy))
+    assert f"rate {used:g}, which is what the comparison uses" in text
+    lowest, middle, highest = comparison.LEARNING_RATES
+    for best, word in ((lowest, "the lowest"), (middle, None), (highest, "the highest")):
+        tune(copy, lambda rate, network, best=best: 0.5 if rate == best else 0.4)
+        text = evidence.rate_choice(Results(copy))
+        assert ("that was tried" in text) == (word is not None) and (word or "") in text
+    tune(copy, lambda rate, network: 0.9 if rate == other and network == "erfnet" else 0.4)
+    text = evidence.rate_choice(Results(copy))
+    assert f"rate {other:g}, but the comparison uses {used:g}" in text and f"erfnet {other:g}" in text
+    shutil.rmtree(copy / "camvid_tuning" / comparison.tuning()[0].name)
+    assert "not complete: 1 of 9 runs" in evidence.rate_choice(Results(copy))
+
+
+def test_the_mean_of_a_rate_needs_all_its_networks(copy):
+    tune(copy, lambda rate, network: {"erfnet": 0.2, "minihrnet_a3": 0.3}.get(network, 0.4))
+    table = Results(copy).tuning
+    assert list(table.index) == list(comparison.LEARNING_RATES)
+    assert table["mean"].to_list() == pytest.approx([0.3] * 3)
+    first = comparison.tuning()[0]
+    shutil.rmtree(copy / first.study / first.name)
+    assert list(Results(copy).tuning["mean"].isna()) == [True, False, False]
+
+
+def test_a_run_that_is_not_as_planned_is_named(copy):
+    assert "all have the plan's configuration" in evidence.plan_kept(Results(copy))
+    folder = copy / comparison.STUDY / "segsmall" / "seed1"
+    one = runs.read_experiment(folder)
+    other = replace(one, optimizer=replace(one.optimizer, lr=0.5))
+    (folder / "config.yaml").write_text(to_yaml(other))
+    assert evidence.plan_kept(Results(copy)).endswith("NOT as planned: segsmall seed 1.")
+
+
+def test_worth_names_what_is_cheaper_and_no_worse(copy):
+    scores = {"minihrnet_a3": (0.5, 4, 4), "segsmall": (0.4, 1, 1)}  # score, parameters, MACs
+    scores |= {"miniunet": (0.6, 9, 9), "erfnet": (0.6, 2, 3)}
+    for name in (path.name for path in (copy / comparison.STUDY).iterdir() if path.is_dir()):
+        if name not in scores:
+            shutil.rmtree(copy / comparison.STUDY / name)
+            continue
+        score, params, macs = scores[name]
+        changed = {"scores": {"test": {"mean_iou": score}}, "cost": {"params": params, "macs": macs}}
+        for path in (copy / comparison.STUDY / name).glob("*/summary.json"):
+            edit(path, lambda record, changed=changed: record.update(changed))
+    table = evidence.worth(Results(copy)).set_index("network")["cheaper in both, and no worse"]
+    assert table.to_dict() == {"`minihrnet_a3`": "`erfnet`", "`segsmall`": "none", "`miniunet`": "`erfnet`"}
+
+
+def test_claims_about_size_turn_with_the_counts(copy):
+    first = evidence.claims(Results(copy)).iloc[0]
+    assert first["found"] == "9,545,035 of 65,859,379: 14.5 %"
+    assert first["verdict"].startswith("not confirmed")
+    edit(copy / "models" / "minihrnet_a3.json", lambda record: record.update(params=8_561_719))
+    assert evidence.claims(Results(copy)).iloc[0]["verdict"] == "confirmed"
+
+
+def test_claim_about_scales_turns_with_the_published_numbers(copy):
+    def verdict():
+        return evidence.claims(Results(copy)).iloc[1]["verdict"]
+
+    gains = evidence.scale_gains(Results(copy))
+    assert set(gains["run"]) == {"minihrnet_a3", "segsmall"} and (gains["low"] <= gains["high"]).all()
+    highest, path = gains["high"].max() / 100, copy / "models" / "minihrnet_a3.json"
+    for more, word in ((0.01, "unlikely"), (-0.0001, "may explain")):
+        stated = {"Cityscapes val mIoU (abstract)": 0.6 + highest + more, "Cityscapes val mIoU (mean)": 0.6}
+        edit(path, lambda record, stated=stated: record["reference"].update(scores=stated))
+        assert word in verdict()
+    shutil.rmtree(copy / comparison.STUDY)
+    assert "no results yet: `seglab study-full`" in verdict()
+
+
+def test_claim_about_speed_turns_with_the_times(copy):
+    results = Results(copy)
+    table = evidence.size_and_time(results).set_index("what")
+    times = results.latency.set_index("model")["median_ms"]
+    assert table.loc["one picture", "ratio"] == pytest.approx(times["segsmall"] / times["erfnet"])
+    assert table.loc["parameters", "ratio"] == pytest.approx(864_815 / 2_064_191)
+    benchmark = copy / "benchmarks" / "training_speed.json"
+    (copy / comparison.STUDY / "latency.csv").unlink()
+    for folder in (copy / comparison.STUDY).glob("erfnet/*/summary.json"):
+        edit(folder, lambda record: record["time"].update(cpu_seconds=100.0))
+    for folder in (copy / comparison.STUDY).glob("segsmall/*/summary.json"):
+        edit(folder, lambda record: record["time"].update(cpu_seconds=200.0))
+    for seconds, word in ((9.0, "contradicted"), (0.01, "depends")):
+        for how in ("plain", "seglab auto"):
+            edit(
+                benchmark,
+                lambda record, how=how, s=seconds: record["networks"]["segsmall"][how].update(median_s=s),
+            )
+        assert word in evidence.claims(Results(copy)).iloc[2]["verdict"]
+    benchmark.unlink()
+    shutil.rmtree(copy / comparison.STUDY)
+    assert "no results yet: `seglab latency`" in evidence.claims(Results(copy)).iloc[2]["verdict"]
+
+
+def test_published_scores_stand_beside_the_measured_one(study_results):
+    table = evidence.published(Results(study_results))
+    ours = Results(study_results).comparison.groupby("name")["scores.test.mean_iou"].mean()["erfnet"]
+    of_erfnet = table[table["network"] == "`erfnet`"]
+    assert of_erfnet["its %"].to_list() == ["70.0", "68.0", "72.1", "69.8"]
+    assert set(of_erfnet["measured on CamVid test (%)"]) == {f"{100 * ours:.1f}"}
+    assert table.loc[table["network"] == "`segsmall`", "its %"].to_list() == ["-"]
+
+
+def test_progress_is_the_mean_of_the_curves(study_results):
+    table = evidence.progress(Results(study_results)).set_index("network")
+    # Both seeds' curves are 0.6 - 0.5 / epoch, scored every third epoch.
+    assert table.loc["`erfnet`", "after epoch 3"] == f"{100 * (0.6 - 0.5 / 3):.1f}"
+    assert table.loc["`erfnet`", "gained last"] == f"{100 * (0.5 / 27 - 0.5 / 30):+.1f}"
+
+
+def test_notebooks_show_tables_figures_and_what_is_missing(tmp_path, study_results, monkeypatch):
+    shown = []
+    monkeypatch.setattr("seglab.widgets.show.display", shown.append)
+    show(lambda: evidence.worth(Results(tmp_path)))
+    show(lambda: evidence.worth(Results(study_results)))
+    show(lambda: new_figure(20, 20))
+    assert shown[0].data == "*Not there yet; `seglab study-full` makes it.*"
+    assert shown[1].data.startswith("| network | test mIoU (%) |")
+    assert shown[2].data.startswith(b"\x89PNG")
+
+
+def test_results_without_runs_are_missing(tmp_path):
+    asked = evidence.scale_gains, evidence.claims
+    for function in (evidence.rate_choice, evidence.plan_kept, evidence.worth, *asked):
+        with pytest.raises(MissingResults, match="`seglab "):
+            function(Results(tmp_path))
