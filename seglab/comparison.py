@@ -128,9 +128,7 @@ def tuning() -> list[Experiment]:
         replace(
             base := protocol(f"{name}_lr{rate:g}", NETWORKS[name]),
             study="camvid_tuning",
-            data=replace(
-                base.data, train_split="devtrain", eval_split="devval", report_splits=("devval",)
-            ),
+            data=replace(base.data, train_split="devtrain", eval_split="devval", report_splits=("devval",)),
             optimizer=replace(base.optimizer, lr=rate),
             training=replace(base.training, epochs=10),
         )
@@ -238,9 +236,13 @@ def imbalance() -> list[Experiment]:
 
 
 def own_recipes() -> list[Experiment]:
-    """The three projects' networks under their own recipes on the embedded scenes: that they really learn."""
+    """The three projects' networks under their own recipes on the embedded scenes: that they really learn.
+
+    And the smallest HRNet, whose weights are few enough to be kept: the notebooks show what it sees.
+    """
+    on_streets = ("minihrnet_a3", "hrnetv2_w18_small_v1", "segsmall", "erfnet")
     return [
-        *(recipe(name, "street_scenes", "laptop") for name in ("minihrnet_a3", "erfnet", "segsmall")),
+        *(recipe(name, "street_scenes", "laptop") for name in on_streets),
         recipe("miniunet", "soccer_scenes", "laptop"),
     ]
 
