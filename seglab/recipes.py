@@ -63,7 +63,14 @@ _REPORT_SPLITS = {
 }
 
 # Epochs of a small profile as a multiple of Mini-HRNet's: how many more pictures a network sees per second.
-_PACE = {"erfnet": 2.0, "segsmall": 2.0, "miniunet": 2.5, "hrnetv2_w48": 0.2, "hrnetv2_w18": 0.6}
+_PACE = {
+    "hrnetv2_w48": 0.5,
+    "hrnetv2_w18_small_v2": 2.0,
+    "hrnetv2_w18_small_v1": 2.5,
+    "erfnet": 2.0,
+    "segsmall": 2.0,
+    "miniunet": 2.5,
+}
 
 # How pictures are varied where there are few of them.
 MODERATE = AugmentConfig(scale=(0.75, 1.5), flip=0.5, brightness=0.3, contrast=0.3, saturation=0.3)
