@@ -8,6 +8,7 @@ empty, a recording of which two splits have parts.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from collections import defaultdict
@@ -32,6 +33,7 @@ MIN_LABELLED = 0.01  # share of a mask's pixels; below, it is nearly empty
 # slightly other crop of one picture stay above it; pictures of CamVid that lie in two splits reach 0.965.
 NEAR_DUPLICATE = 0.99
 _THUMBNAIL = (16, 16)
+_SHOWN = 10  # findings of one kind that are printed, of perhaps thousands
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,11 @@ class Diagnosis:
                 + (f"; similarity {text}" if text else "")
             )
         lines += [f"{self.name} {split}: pictures of {', '.join(of)}" for split, of in self.parts.items()]
-        lines += [f"  {f.level} ({f.kind}) in {f.split}: {f.message}" for f in self.findings]
+        for kind, group in itertools.groupby(self.findings, lambda f: f"  {f.level} ({f.kind}) in {f.split}"):
+            messages = [finding.message for finding in group]
+            lines += [f"{kind}: {message}" for message in messages[:_SHOWN]]
+            if len(messages) > _SHOWN:
+                lines.append(f"{kind}: {len(messages) - _SHOWN} more; the JSON report has all")
         verdict = "cannot be trusted yet" if self.errors else "can be used"
         counts = f"{self.errors} errors, {len(self.findings) - self.errors} warnings"
         return "\n".join([*lines, f"{self.name} {verdict}: {counts}"])

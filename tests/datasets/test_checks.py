@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from seglab.datasets import create_dataset
-from seglab.datasets.checks import diagnose
+from seglab.datasets.checks import Diagnosis, Finding, diagnose
 from seglab.errors import ConfigError, DataError
 from seglab.labels import CAMVID11
 
@@ -261,3 +261,15 @@ def test_the_real_camvid_is_clean_and_its_val_is_close_to_train(real_camvid):
     # Val is nearer to train than test is; and yet no picture of one is one of the other.
     assert result.closeness["val"]["train"] > result.closeness["test"]["train"] + 0.02
     assert create_dataset("camvid", "val", real_camvid).names[0] == "0016E5_07959"
+
+
+def test_many_findings_of_a_kind_are_counted_and_not_all_printed():
+    findings = [Finding("warning", "empty mask", "train", f"picture {number}") for number in range(25)]
+    other = Finding("error", "pair", "val", "no mask")
+    printed = str(Diagnosis("own", {}, {}, {}, (*findings, other))).splitlines()
+    assert printed[9:] == [
+        "  warning (empty mask) in train: picture 9",
+        "  warning (empty mask) in train: 15 more; the JSON report has all",
+        "  error (pair) in val: no mask",
+        "own cannot be trusted yet: 1 errors, 25 warnings",
+    ]
