@@ -26,6 +26,22 @@ def test_instance_norm_follows_its_formula(size, layout):
     assert normalised.is_contiguous(memory_format=layout)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_instance_norm_rounds_its_result_alone(layout, monkeypatch):
+    """To bfloat16, half a step of which is 2^-8: a rounded scale or shift would come on top."""
+    torch.manual_seed(0)
+    feature = (torch.randn(4, 48, 30, 40) + 3).bfloat16().to(memory_format=layout)
+    exact = InstanceNorm(48)(feature.double().contiguous())
+    taken = []
+    per_image = InstanceNorm._as_batch
+    monkeypatch.setattr(InstanceNorm, "_as_batch", lambda *args: taken.append(1) or per_image(*args))
+    rounded = InstanceNorm(48)(feature)
+    assert len(taken) == (4 if layout is torch.channels_last else 0)
+    assert rounded.dtype is torch.bfloat16
+    error = (rounded.double() - exact).abs() / exact.abs().clamp(min=1)
+    assert error.max() <= 2**-8
+
+
 def test_the_layout_does_not_change_the_network():
     torch.manual_seed(0)
     model = create_model("minihrnet_a3", 11).double()
