@@ -10,10 +10,10 @@ The protocol, fixed before the first run:
     input      180 x 240, scored at the masks' own 360 x 480
     training   30 epochs of batches of 8, Adam, poly, weights averaged over the steps; the average after the
                last epoch is the result, so nothing is selected
-    format     bfloat16 and channels_last for all, which is the fastest for each of them on a processor with
-               bfloat16 units
+    format     bfloat16 and channels_last for all, so that neither differs between them
     choice     the learning rate alone, out of three, for all networks together: by the mean of three networks
-               after 10 epochs, on a training drive that was held out (`tuning`)
+               after 10 epochs, on a training drive that was held out (`tuning`; planned with four networks
+               and 30 epochs, and cut before its first run for want of time)
     scores     test, whole and in its two parts (an unseen drive, and the rest of a training drive); val is a
                burst out of a training drive and is only drawn as a curve
     seeds      three for each network, one for the largest and for each ablation
@@ -120,8 +120,8 @@ def ablations() -> list[Experiment]:
 def tuning() -> list[Experiment]:
     """What the learning rate is chosen by: three networks on the training drives but one, scored on that.
 
-    One network of each family, and a third of the protocol's epochs: it is a choice among three rates, each
-    twice the one before it.
+    Three families, and a third of the protocol's epochs: it is a choice among three rates, each twice the one
+    before it. SegSmall and Mini-UNet took no part in it.
     """
     chosen = ("minihrnet_a3", "hrnetv2_w18_small_v1", "erfnet")
     return [

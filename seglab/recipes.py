@@ -5,7 +5,7 @@ data set and the budget ask for. (What compares networks under one and the same 
 `seglab.comparison`.) The profiles are
 
     quick    a few minutes on two processor cores, to see that it learns; never a result of the study
-    laptop   a quarter to half an hour on two processor cores
+    laptop   about half an hour on two processor cores that do nothing else
     full     the published budget, for a GPU
 
 The smaller profiles keep a network's optimizer, schedule and phases. They see smaller pictures, and vary
@@ -62,7 +62,8 @@ _REPORT_SPLITS = {
     "cityscapes": ("val",),
 }
 
-# Epochs of a small profile as a multiple of Mini-HRNet's: how many more pictures a network sees per second.
+# Epochs of a small profile as a multiple of Mini-HRNet's: about how many more pictures a network sees per
+# second on two cores that do nothing else.
 _PACE = {
     "hrnetv2_w48": 0.5,
     "hrnetv2_w18_small_v2": 2.0,

@@ -146,7 +146,7 @@ def _processor_hours(table: pd.DataFrame) -> str:
 
 
 def phases(results: Results) -> pd.DataFrame:
-    """Mini-UNet's schedule without one or all of its ideas, at equal time."""
+    """Mini-UNet's schedule without one or all of its ideas, over the same number of pixels."""
     table = results.study("soccer_phases", "seglab study-full")
     means = runs.over_seeds(table, "scores.test.mean_iou").set_index("name")["mean"]
     rows = []

@@ -32,7 +32,8 @@ class Progress:
         step: Optimizer steps done.
         losses: Loss of each step of the current epoch that was not left out.
         seconds: Time spent on the current epoch.
-        cpu_seconds: Processor time spent on it, of all threads of the main process.
+        cpu_seconds: Processor time spent on it, of all threads of the main process; what loader processes
+            take is counted when they have ended.
         loss: Loss of the last step that was not left out, NaN before.
         lr: Learning rate of the last step.
         images_per_second: Training speed of the current epoch.

@@ -59,6 +59,9 @@ def test_a_run_leaves_a_complete_record(finished):
     assert provenance["config_hash"] == config_hash(experiment)
     assert (provenance["precision"], provenance["memory_format"]) == ("fp32", "contiguous")
     assert provenance["threads"] == torch.get_num_threads()
+    for clock in ("seconds", "cpu_seconds"):
+        assert (history[clock] > 0).all()
+        assert summary["time"][clock] == pytest.approx(history[clock].sum(), abs=0.06)
     # The last epoch is the selected one, so the history ends with the reported score.
     assert history["mean_iou"].iloc[-1] == pytest.approx(summary["scores"]["val"]["mean_iou"], rel=1e-5)
 
