@@ -137,6 +137,7 @@ def test_claim_about_scales_turns_with_the_published_numbers(copy):
 def test_claim_about_speed_turns_with_the_times(copy):
     results = Results(copy)
     table = evidence.size_and_time(results).set_index("what")
+    assert "our reading" in evidence.claims(results).iloc[2]["claim"]
     times = results.latency.set_index("model")["median_ms"]
     assert table.loc["one picture", "ratio"] == pytest.approx(times["segsmall"] / times["erfnet"])
     assert table.loc["parameters", "ratio"] == pytest.approx(864_815 / 2_064_191)
@@ -208,3 +209,12 @@ def test_results_without_runs_are_missing(tmp_path):
         with pytest.raises(MissingResults, match="`seglab ") as missing:
             function(Results(tmp_path))
         assert str(missing.value).startswith(str(tmp_path))
+
+
+def test_what_is_missing_beside_other_runs_names_its_folder(copy):
+    for name in evidence.SUBJECTS:
+        shutil.rmtree(copy / comparison.STUDY / name, ignore_errors=True)
+    for function in (evidence.worth, evidence.scale_gains):
+        with pytest.raises(MissingResults, match="`seglab ") as missing:
+            function(Results(copy))
+        assert str(missing.value).startswith(f"{copy}: no ")
