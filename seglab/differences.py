@@ -1,7 +1,7 @@
 """Which differences between networks are more than chance? Two answers, for two kinds of chance. No torch.
 
 Another seed gives other weights, another draw of test pictures other scores, and neither covers the other.
-Among many pairs, one in twenty is outside its 95 % interval by chance alone.
+Of the pairs that do not differ, one in twenty is outside its 95 % interval by chance alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def seed_differences(table: pd.DataFrame, column: str, level: float = 0.95) -> p
     pooled over those with several seeds; the intervals are Student's.
 
     Args:
-        table: Rows of `Results.runs`, one per run.
+        table: Rows of `Results.runs`, one per run; those without the score are left out.
         column: The score, such as `scores.test.mean_iou`.
         level: Coverage in (0, 1).
 
@@ -32,9 +32,11 @@ def seed_differences(table: pd.DataFrame, column: str, level: float = 0.95) -> p
         One row per pair, the better one first: `better`, `worse`, `value`, `low`, `high`.
 
     Raises:
-        MissingResults: If there is no pair, or nothing with two seeds.
+        MissingResults: If no run has the score, there is no pair, or nothing with two seeds.
     """
-    groups = table.groupby("name")[column]
+    if column not in table:
+        raise MissingResults(f"no run has {column!r}; `seglab study-full` makes those that do")
+    groups = table.dropna(subset=column).groupby("name")[column]
     mean, number = groups.mean().sort_values(ascending=False, kind="stable"), groups.count()
     degrees = int((number - 1).sum())
     if len(mean) < 2 or not degrees:

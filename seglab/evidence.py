@@ -13,7 +13,8 @@ from seglab import comparison, metrics, runs
 from seglab.metrics.intervals import paired_bootstrap
 from seglab.results import MissingResults, Results, most_scales, plain_record
 
-# The networks of the three projects; what is left of the registry are their models and rivals.
+# The networks of the three projects; all others of the registry are the originals that they were made from,
+# and rivals.
 SUBJECTS = ("minihrnet_a1", "minihrnet_a2", "minihrnet_a3", "segsmall", "miniunet")
 # Of the original HRNet's trainable parameters, says the abstract of Al-Raimi's thesis.
 PARAMETER_SHARE = 0.13
@@ -49,16 +50,20 @@ def plan_kept(results: Results) -> str:
         MissingResults: If there is none.
     """
     planned = {(one.name, one.seed): one for one in [*comparison.networks(), *comparison.ablations()]}
-    made = results.study(comparison.STUDY, "seglab study-full")
-    another = [
-        f"{row.name} seed {row.seed}"
-        for row in made.itertuples()
-        if runs.read_experiment(row.folder) != planned.get((row.name, row.seed))
-    ]
-    there = f"{len(made)} of {len(planned)} planned runs have ended"
+    there, another, unplanned = 0, [], []
+    for row in results.study(comparison.STUDY, "seglab study-full").itertuples():
+        one = planned.get((row.name, row.seed))
+        if one is None:
+            unplanned.append(f"{row.name} seed {row.seed}")
+            continue
+        there += 1
+        if runs.read_experiment(row.folder) != one:
+            another.append(f"{row.name} seed {row.seed}")
+    kept = ", and all have the plan's configuration to the letter."
     if another:
-        return f"{there}. NOT as planned: {', '.join(another)}."
-    return f"{there}, and all have the plan's configuration to the letter."
+        kept = f". NOT as planned: {', '.join(another)}."
+    beside = f" Not in the plan at all: {', '.join(unplanned)}." if unplanned else ""
+    return f"{there} of {len(planned)} planned runs have ended{kept}{beside}"
 
 
 def worth(results: Results) -> pd.DataFrame:
@@ -88,7 +93,8 @@ def worth(results: Results) -> pd.DataFrame:
             }
         )
     if not rows:
-        raise MissingResults("none of the projects' networks; `seglab study-full` makes them")
+        wanted = ", ".join(SUBJECTS)
+        raise MissingResults(f"{results.root}: no finished run of {wanted}; `seglab study-full` makes them")
     return pd.DataFrame(rows)
 
 
@@ -139,7 +145,9 @@ def scale_gains(results: Results) -> pd.DataFrame:
             gain = paired_bootstrap(plain, scales, metrics.mean_iou)
             rows.append((row.label, row.seed, asked.name, 100 * gain.value, 100 * gain.low, 100 * gain.high))
     if not rows:
-        raise MissingResults("none at several scales; `seglab evaluate RUN --multi-scale` makes them")
+        raise MissingResults(
+            f"{results.root}: no evaluation at several scales; `seglab evaluate RUN --multi-scale` makes them"
+        )
     return pd.DataFrame(rows, columns=["run", "seed", "evaluation", "gain", "low", "high"])
 
 
@@ -173,7 +181,7 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
     def minutes() -> pd.Series:
         made = results.comparison
         if "time.cpu_seconds" not in made:  # older runs did not record it
-            raise MissingResults("no processor times; `seglab study-full` makes them")
+            raise MissingResults(f"{results.root}: no processor times; `seglab study-full` makes them")
         return made.groupby("name")["time.cpu_seconds"].mean().dropna() / 60
 
     add("training step, as in a textbook", step("plain"), "s")
@@ -212,8 +220,8 @@ def published(results: Results) -> pd.DataFrame:
 def claims(results: Results) -> pd.DataFrame:
     """What the originals say about themselves, what was found, and whether the two agree.
 
-    Mini-HRNet's sentences are those of the thesis' abstract; that a smaller network is a faster one is the
-    idea of SegSmall, whose author publishes no time.
+    Mini-HRNet's sentences are those of the thesis' abstract; that of SegSmall is our reading of its idea, and
+    marked so: its author publishes no time.
 
     Raises:
         MissingResults: If nothing can be said about any of them; else the verdict names what is missing.
@@ -248,8 +256,9 @@ def _judge_score(results: Results) -> tuple[str, str]:
     found = f"{100 * stated:.1f} % in the abstract, {100 * released:.1f} % in the released results by class"
     gains = scale_gains(results)
     most = gains.loc[gains["gain"].idxmax()]
+    ours = f"our {len(gains)} run{'s' * (len(gains) > 1)}"
     found += (
-        f"; several scales, which would have to explain {needed:.1f} points, change our runs on CamVid by "
+        f"; several scales, which would have to explain {needed:.1f} points, change {ours} on CamVid by "
         f"{most['gain']:+.1f} at best (intervals up to {gains['high'].max():+.1f})"
     )
     if gains["high"].max() < needed:
@@ -261,7 +270,7 @@ def _judge_speed(results: Results) -> tuple[str, str]:
     table = size_and_time(results)
     params, macs, *times = table["ratio"]
     if not times:
-        raise MissingResults("no time of both; `seglab latency` makes them")
+        raise MissingResults(f"{results.root}: no times of segsmall and erfnet; `seglab latency` makes them")
     found = (
         f"{params:.2f} times the parameters, {macs:.2f} times the MACs, "
         f"{min(times):.2f} to {max(times):.2f} times the time ({len(times)} measurements)"
@@ -274,5 +283,5 @@ def _judge_speed(results: Results) -> tuple[str, str]:
 _CLAIMS: dict[str, Callable[[Results], tuple[str, str]]] = {
     f"Mini-HRNet, approach 3: {100 * PARAMETER_SHARE:.0f} % of HRNet's parameters": _judge_share,
     "Mini-HRNet, approach 3: its mean IoU on Cityscapes val": _judge_score,
-    "SegSmall: smaller than ERFNet, and so faster": _judge_speed,
+    "SegSmall: smaller than ERFNet, and so faster (our reading; its author gives no time)": _judge_speed,
 }

@@ -194,11 +194,15 @@ class Results:
 
         Raises:
             MissingResults: If it was not measured.
+            RunError: If the file is damaged.
         """
         name = "benchmarks/training_speed.json"
         if not (self.root / name).is_file():
             raise self._missing(name, "python benchmarks/training_speed.py --save")
-        return _read_json(self.root / name)
+        record = _read_json(self.root / name)
+        if not isinstance(record, dict) or "networks" not in record:
+            raise RunError(f"{self.root / name}: damaged (the field 'networks' is missing)")
+        return record
 
     @cached_property
     def datasets(self) -> dict[str, dict]:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from seglab import runs
 from seglab.errors import RunError
-from seglab.labels import LABEL_SPACES, LabelSpace
+from seglab.labels import IGNORE_INDEX, LABEL_SPACES, LabelSpace
 
 _QUALITY = 85  # of the JPEG
 
@@ -49,7 +49,7 @@ def write(folder: Path | str, split: str, samples: Iterable[Sample], labels: Lab
         RunError: If it exists already.
         DiskError: If it cannot be written.
     """
-    path = Path(folder) / f"samples_{split}.npz"
+    path = _path(folder, split)
     check_absent(folder, split)
     samples = tuple(samples)
     arrays = {"labels": np.array(labels.name), "names": np.array([sample.name for sample in samples])}
@@ -69,7 +69,7 @@ def check_absent(folder: Path | str, split: str) -> None:
     Raises:
         RunError: If there are some.
     """
-    path = Path(folder) / f"samples_{split}.npz"
+    path = _path(folder, split)
     if path.exists():
         raise RunError(f"{path}: exists already and is not overwritten; allowed is to remove it first")
 
@@ -85,7 +85,7 @@ def read(folder: Path | str, split: str) -> tuple[list[Sample], LabelSpace]:
     Raises:
         RunError: If there is no such file, or it is damaged.
     """
-    path = Path(folder) / f"samples_{split}.npz"
+    path = _path(folder, split)
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             samples = [
@@ -95,14 +95,33 @@ def read(folder: Path | str, split: str) -> tuple[list[Sample], LabelSpace]:
                 )
                 for number, name in enumerate(file["names"])
             ]  # fmt: skip
-            return samples, LABEL_SPACES[str(file["labels"])]
+            labels = LABEL_SPACES[str(file["labels"])]
+        _check(samples, labels)
+        return samples, labels
     except FileNotFoundError:
         raise RunError(
             f"{path}: no samples; `seglab samples {folder} --split {split}` writes them where the run's "
             "weights are"
         ) from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RunError(f"{path}: damaged ({error})") from None
+
+
+def _check(samples: list[Sample], labels: LabelSpace) -> None:
+    """Raises a ValueError unless there are pictures, each with masks of its size and ids of the classes."""
+    if not samples:
+        raise ValueError("no pictures")
+    allowed = [*range(labels.num_classes), IGNORE_INDEX]
+    for sample in samples:
+        for what, ids in (("mask", sample.mask), ("prediction", sample.prediction)):
+            if ids.dtype != np.uint8 or ids.shape != sample.image.shape[:2]:
+                raise ValueError(f"{what} of {sample.name}: {ids.dtype} {ids.shape}, not as its picture")
+            if not np.isin(ids, allowed).all():
+                raise ValueError(f"{what} of {sample.name}: ids that are none of {labels.name}'s classes")
+
+
+def _path(folder: Path | str, split: str) -> Path:
+    return Path(folder) / f"samples_{split}.npz"
 
 
 def _jpeg(image: np.ndarray) -> bytes:

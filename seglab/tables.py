@@ -142,7 +142,8 @@ def _processor_hours(table: pd.DataFrame) -> str:
     known = table.get("time.cpu_seconds", pd.Series(dtype=float)).dropna()
     if known.empty:
         return "-"
-    return f"{known.sum() / 3600:.1f}" + ("" if len(known) == len(table) else f" ({len(known)} runs)")
+    of_some = "" if len(known) == len(table) else f" ({len(known)} run{'s' * (len(known) > 1)})"
+    return f"{known.sum() / 3600:.1f}{of_some}"
 
 
 def phases(results: Results) -> pd.DataFrame:

@@ -182,6 +182,7 @@ def test_data_check_gives_a_verdict_and_an_exit_code(run, monkeypatch, tmp_path)
         (["data", "make", "camvid"], 2, ["camvid", "street_scenes"]),
         (["data", "list", "kitti"], 2, ["kitti", "cityscapes"]),
         (["figures", "--results", "/nowhere"], 5, ["/nowhere"]),
+        (["report", "--results", "/nowhere", "--out", "report.xyz"], 2, ["report.xyz", ".pdf", "--html"]),
         (["notebooks", "check", "99"], 2, ["99", "03_train_minihrnet"]),
     ],
 )
@@ -192,6 +193,15 @@ def test_a_mistake_is_one_line_and_an_exit_code(run, monkeypatch, arguments, cod
     assert err.startswith("seglab: ") and err.count("\n") == 1
     for part in parts:
         assert part in err
+
+
+def test_a_range_test_that_cannot_be_kept_takes_no_step(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("seglab.trainers.lr_range.find_lr", lambda *_, **__: pytest.fail("it took steps"))
+    (tmp_path / "file").touch()
+    code, _, err = run("lr-find", "minihrnet_a3", "--out", tmp_path / "file" / "x")
+    assert code == 4 and "cannot be made" in err
+    code, _, err = run("lr-find", "minihrnet_a3", "--out", tmp_path)
+    assert code == 5 and "exists already" in err and "--resume" not in err
 
 
 def test_a_full_disk_is_one_line_too(run, monkeypatch, trained, tmp_path):

@@ -37,6 +37,15 @@ def test_without_a_pair_or_a_second_seed_there_is_nothing_to_say(scores):
         seed_differences(scored(**scores), "s")
 
 
+def test_a_network_without_scores_changes_nothing():
+    two = scored(a=[0.5, 0.6], b=[0.1, 0.3])
+    pd.testing.assert_frame_equal(
+        seed_differences(scored(a=[0.5, 0.6], b=[0.1, 0.3], c=[math.nan]), "s"), seed_differences(two, "s")
+    )
+    with pytest.raises(MissingResults, match="no run has 'other'; `seglab study-full`"):
+        seed_differences(two, "other")
+
+
 def test_picture_differences_are_those_of_compare(study_results):
     table = Results(study_results).comparison
     table = table[table["name"].isin(["segsmall", "erfnet"])]

@@ -9,6 +9,7 @@ import pytest
 
 from seglab import comparison, evidence, runs
 from seglab.config import to_yaml
+from seglab.errors import RunError
 from seglab.plots.style import new_figure
 from seglab.results import MissingResults, Results
 from seglab.widgets.show import show
@@ -80,9 +81,20 @@ def test_a_run_that_is_not_as_planned_is_named(copy):
     assert evidence.plan_kept(Results(copy)).endswith("NOT as planned: segsmall seed 1.")
 
 
+def test_a_run_that_nobody_planned_is_not_counted(copy):
+    before = evidence.plan_kept(Results(copy))
+    one = copy / comparison.STUDY / "erfnet" / "seed0"
+    other = Path(shutil.copytree(one, one.with_name("seed9")))
+    (other / "config.yaml").write_text(to_yaml(replace(runs.read_experiment(one), seed=9)))
+    after = evidence.plan_kept(Results(copy))
+    assert after == f"{before} Not in the plan at all: erfnet seed 9."
+
+
 def test_worth_names_what_is_cheaper_and_no_worse(copy):
-    scores = {"minihrnet_a3": (0.5, 4, 4), "segsmall": (0.4, 1, 1)}  # score, parameters, MACs
-    scores |= {"miniunet": (0.6, 9, 9), "erfnet": (0.6, 2, 3)}
+    # Score, parameters and MACs; the last one is cheaper than approach 3 in MACs alone, and ERFNet than
+    # SegSmall in parameters alone.
+    scores = {"minihrnet_a3": (0.5, 4, 4), "segsmall": (0.4, 3, 1), "miniunet": (0.6, 9, 9)}
+    scores |= {"erfnet": (0.6, 2, 3), "hrnetv2_w48": (0.55, 5, 3)}
     for name in (path.name for path in (copy / comparison.STUDY).iterdir() if path.is_dir()):
         if name not in scores:
             shutil.rmtree(copy / comparison.STUDY / name)
@@ -114,6 +126,10 @@ def test_claim_about_scales_turns_with_the_published_numbers(copy):
         stated = {"Cityscapes val mIoU (abstract)": 0.6 + highest + more, "Cityscapes val mIoU (mean)": 0.6}
         edit(path, lambda record, stated=stated: record["reference"].update(scores=stated))
         assert word in verdict()
+    assert "change our 4 runs on CamVid" in evidence.claims(Results(copy)).iloc[1]["found"]
+    for folder in list((copy / comparison.STUDY).glob("*/*/evaluations"))[1:]:
+        shutil.rmtree(folder)
+    assert "change our 1 run on CamVid" in evidence.claims(Results(copy)).iloc[1]["found"]
     shutil.rmtree(copy / comparison.STUDY)
     assert "no results yet: `seglab study-full`" in verdict()
 
@@ -121,6 +137,7 @@ def test_claim_about_scales_turns_with_the_published_numbers(copy):
 def test_claim_about_speed_turns_with_the_times(copy):
     results = Results(copy)
     table = evidence.size_and_time(results).set_index("what")
+    assert "our reading" in evidence.claims(results).iloc[2]["claim"]
     times = results.latency.set_index("model")["median_ms"]
     assert table.loc["one picture", "ratio"] == pytest.approx(times["segsmall"] / times["erfnet"])
     assert table.loc["parameters", "ratio"] == pytest.approx(864_815 / 2_064_191)
@@ -137,6 +154,9 @@ def test_claim_about_speed_turns_with_the_times(copy):
                 lambda record, how=how, s=seconds: record["networks"]["segsmall"][how].update(median_s=s),
             )
         assert word in evidence.claims(Results(copy)).iloc[2]["verdict"]
+    edit(benchmark, lambda record: record.pop("networks"))
+    with pytest.raises(RunError, match=r"training_speed\.json: damaged \(the field 'networks'"):
+        evidence.size_and_time(Results(copy))
     benchmark.unlink()
     shutil.rmtree(copy / comparison.STUDY)
     assert "no results yet: `seglab latency`" in evidence.claims(Results(copy)).iloc[2]["verdict"]
@@ -151,11 +171,25 @@ def test_published_scores_stand_beside_the_measured_one(study_results):
     assert table.loc[table["network"] == "`segsmall`", "its %"].to_list() == ["-"]
 
 
-def test_progress_is_the_mean_of_the_curves(study_results):
-    table = evidence.progress(Results(study_results)).set_index("network")
-    # Both seeds' curves are 0.6 - 0.5 / epoch, scored every third epoch.
-    assert table.loc["`erfnet`", "after epoch 3"] == f"{100 * (0.6 - 0.5 / 3):.1f}"
-    assert table.loc["`erfnet`", "gained last"] == f"{100 * (0.5 / 27 - 0.5 / 30):+.1f}"
+def test_progress_is_the_mean_of_the_curves(copy):
+    # The invented curves are 0.6 - 0.5 / epoch, scored every third epoch; that of one seed is halved.
+    path = copy / comparison.STUDY / "erfnet" / "seed1"
+    history = runs.read_history(path)
+    history.assign(mean_iou=history["mean_iou"] / 2).to_csv(path / "history.csv", index=False)
+    table = evidence.progress(Results(copy)).set_index("network")
+    assert table.loc["`erfnet`", "after epoch 3"] == f"{75 * (0.6 - 0.5 / 3):.1f}"
+    assert table.loc["`erfnet`", "gained last"] == f"{75 * (0.5 / 27 - 0.5 / 30):+.1f}"
+
+
+def test_shares_are_of_the_largest_network(copy):
+    for name, params, macs in (("hrnetv2_w48", 4000, 9000), ("segsmall", 1000, 90)):
+        edit(
+            copy / "models" / f"{name}.json",
+            lambda record, params=params, macs=macs: record.update(params=params, macs=macs),
+        )
+    table = evidence.parameter_share(Results(copy)).set_index("network")
+    assert table.loc["`segsmall`"].to_list() == ["1,000", "25.0", "1.0"]
+    assert table.loc["`hrnetv2_w48`"].to_list() == ["4,000", "100.0", "100.0"]
 
 
 def test_notebooks_show_tables_figures_and_what_is_missing(tmp_path, study_results, monkeypatch):
@@ -172,5 +206,15 @@ def test_notebooks_show_tables_figures_and_what_is_missing(tmp_path, study_resul
 def test_results_without_runs_are_missing(tmp_path):
     asked = evidence.scale_gains, evidence.claims
     for function in (evidence.rate_choice, evidence.plan_kept, evidence.worth, *asked):
-        with pytest.raises(MissingResults, match="`seglab "):
+        with pytest.raises(MissingResults, match="`seglab ") as missing:
             function(Results(tmp_path))
+        assert str(missing.value).startswith(str(tmp_path))
+
+
+def test_what_is_missing_beside_other_runs_names_its_folder(copy):
+    for name in evidence.SUBJECTS:
+        shutil.rmtree(copy / comparison.STUDY / name, ignore_errors=True)
+    for function in (evidence.worth, evidence.scale_gains):
+        with pytest.raises(MissingResults, match="`seglab ") as missing:
+            function(Results(copy))
+        assert str(missing.value).startswith(f"{copy}: no ")

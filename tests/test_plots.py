@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -121,6 +122,9 @@ def test_training_curves_have_a_panel_for_each_experiment_and_a_line_for_each_se
     history = runs.read_history(results.root / comparison.STUDY / "segsmall" / "seed1")
     assert len(axes.lines) == 2
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), history["loss"])
+    # None is squeezed by a study beside it that has more epochs.
+    for axes in panels.values():
+        assert axes.get_xlim()[1] < 1.2 * max(line.get_xdata()[-1] for line in axes.lines)
 
 
 def test_heat_map_is_the_mean_over_the_seeds(results):
@@ -236,6 +240,17 @@ def test_samples_of_two_runs_share_their_pictures_in_one_block(results):
     scored = kept[1].mask != IGNORE_INDEX
     wrong = 100 * ((kept[1].prediction != kept[1].mask) & scored).sum() / scored.sum()
     assert errors.get_xlabel() == f"{wrong:.1f} % wrong" and wrong > 10
+
+
+def test_a_picture_without_a_scored_pixel_has_no_share(copy):
+    for name in ("recipe", "not_frozen"):
+        folder = copy / "soccer_phases" / name / "seed0"
+        kept, labels = samples.read(folder, "test")
+        (folder / "samples_test.npz").unlink()
+        void = replace(kept[0], mask=np.full_like(kept[0].mask, IGNORE_INDEX))
+        samples.write(folder, "test", [void, *kept[1:]], labels)
+    (block,) = plots.FIGURES["qualitative"](Results(copy)).subfigs
+    assert [axes.get_xlabel()[-7:] for axes in block.axes[9:12]] == ["-", "% wrong", "% wrong"]
 
 
 def test_other_pictures_get_a_block_of_their_own(copy):

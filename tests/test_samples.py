@@ -64,6 +64,28 @@ def test_damaged_samples_are_named(two, tmp_path, kept):
         samples.read(tmp_path, "val")
 
 
+@pytest.mark.parametrize(
+    ("field", "change", "reason"),
+    [
+        ("mask", lambda ids: ids.astype(np.int64), "int64"),
+        ("mask", lambda ids: ids[1:], "not as its picture"),
+        ("prediction", lambda ids: ids[..., None], "not as its picture"),
+        ("prediction", lambda ids: np.full_like(ids, 4), "none of soccer4's classes"),
+    ],
+)
+def test_masks_that_are_none_are_damaged(two, tmp_path, field, change, reason):
+    broken = replace(two[1], **{field: change(getattr(two[1], field))})
+    samples.write(tmp_path, "test", [two[0], broken], SOCCER4)
+    with pytest.raises(RunError, match=rf"samples_test\.npz: damaged \({field} of second: .*{reason}"):
+        samples.read(tmp_path, "test")
+
+
+def test_no_pictures_are_damaged_samples(tmp_path):
+    samples.write(tmp_path, "test", [], SOCCER4)
+    with pytest.raises(RunError, match=r"damaged \(no pictures"):
+        samples.read(tmp_path, "test")
+
+
 def test_committed_samples_are_pictures_that_the_run_was_scored_on():
     committed = sorted(ROOT.glob("results/**/samples_*.npz"))
     for path in committed:

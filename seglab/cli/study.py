@@ -111,6 +111,9 @@ def report(*, html: bool = False, results: Path | None = None, out: Path | None 
         out: File to write, or with --html the folder; by default report.pdf or site/ below runs/.
     """
     from seglab import runs
+
+    if out is not None and not html and out.suffix.lower() != ".pdf":
+        raise ConfigError(f"--out: got {out}; allowed is a file that ends in .pdf, or a folder with --html")
     from seglab.report import write_pdf, write_site
 
     home = runs.workspace()

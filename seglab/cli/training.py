@@ -119,15 +119,19 @@ def lr_find(
     experiment = _experiment(recipe, config, wishes, overrides)
     parent = runs.workspace() / "runs" / "lr_find" / experiment.study / experiment.name
     folder = out or runs.numbered_folder(parent)
-    runs.check_folder(folder, experiment, resume=False)  # before minutes of work
+    if is_main_process():
+        lr_curve.check_can_be_made(folder)  # before minutes of work
     curve = find_lr(experiment, first=first, last=last, steps=steps)
     if not is_main_process():
         return
     lr_curve.write(folder, experiment, curve)
     figure_of_curve(curve).savefig(folder / "curve.png")
-    print("\n".join(f"{name}: optimizer.lr={rate:.1e}" for name, rate in curve.marks.items()))
+    for name, rate in curve.marks.items():
+        print(f"{name}: optimizer.lr={rate:.1e}")
     if curve.suggestion is None:
         print(f"the loss never fell between {first:.1e} and {curve.lr[-1]:.1e}")
+    if curve.tenth_of_minimum is None:
+        print(f"the loss had not turned at {curve.lr[-1]:.1e}; a larger --last shows where it does")
     print(f"the recipe's own: {experiment.plan[0].lr:.1e}; the curve: {folder}")
 
 

@@ -97,8 +97,9 @@ class _Block:
         for kept, axes in zip(self.networks.values(), grid[3::2], strict=True):
             for sample, one in zip(kept, axes, strict=True):
                 scored = sample.mask != IGNORE_INDEX
-                wrong = (sample.prediction != sample.mask)[scored].mean()
-                one.set_xlabel(f"{100 * wrong:.1f} % wrong", fontsize=6.5, labelpad=1.5)
+                wrong = (sample.prediction != sample.mask)[scored]
+                share = f"{100 * wrong.mean():.1f} % wrong" if wrong.size else "-"
+                one.set_xlabel(share, fontsize=6.5, labelpad=1.5)
         part.align_ylabels(grid[:, 0])
         part.legend(
             handles=self.legend, ncols=_LEGEND_COLUMNS, loc="lower center", handlelength=1.2,

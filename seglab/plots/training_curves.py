@@ -33,7 +33,7 @@ def training_curves(results: Results) -> Figure:
     rows = -(-len(groups) // columns)
     with style():
         figure = new_figure(170, 34 * rows + 8)
-        grid = figure.subplots(rows, columns, squeeze=False, sharex="row")
+        grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat[len(groups) :]:
             axes.set_visible(False)
         for axes, ((study, name), of_name) in zip(grid.flat, groups, strict=False):
