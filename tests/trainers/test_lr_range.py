@@ -184,7 +184,7 @@ def test_the_command_prints_the_rates_and_keeps_the_curve(tiny, tmp_path, monkey
     ]  # fmt: skip
     assert cli.main(["lr-find", "minihrnet_a3", *overrides, "--steps", "30", "--last", "0.1"]) == 0
     out = capsys.readouterr().out
-    assert "steepest: optimizer.lr=" in out and "a tenth of the lowest: optimizer.lr=" in out
+    assert "steepest: optimizer.lr=" in out and "the loss had not turned at 1.0e-01" in out
     folder = tmp_path / "runs" / "lr_find" / "street_scenes" / "minihrnet_a3" / "run01"
     assert {path.name for path in folder.iterdir()} == {"config.yaml", "curve.csv", "curve.png"}
     experiment, curve = lr_curve.read(folder)
