@@ -22,7 +22,7 @@ from seglab.widgets.overlay import overlay
 # it is told to stop, one says what the kernel knows of the controls.
 ADDED = (
     "np.save('prediction.npy', predict(predictor, dataset.read(0)[0]).mask)",
-    "while not Path('stop').exists(): time.sleep(0.1)",
+    "from pathlib import Path\nwhile not Path('stop').exists(): time.sleep(0.1)",
     "print('the kernel knows', widget.picture, widget.hidden)",
 )
 
