@@ -103,17 +103,6 @@ def assert_close_weights(one, other):
         torch.testing.assert_close(one[name], other[name], rtol=0, atol=1e-5)
 
 
-@pytest.fixture
-def gentle(tiny, change):
-    """Two small steps of SGD over six pictures each.
-
-    Adam turns the rounding of a gradient near zero into a full step, and every further step multiplies the
-    difference by ten or so: without a batch to average over, flat areas are normalised by almost nothing.
-    """
-    experiment = change(tiny, "training", epochs=2, batch_size=6)
-    return change(experiment, "optimizer", name="sgd", lr=1e-3)
-
-
 def test_accumulation_does_not_change_the_step(gentle, change, tmp_path):
     # Instance normalisation knows no batch, so the parts of a batch are independent.
     train(gentle, tmp_path / "whole")

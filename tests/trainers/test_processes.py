@@ -42,17 +42,6 @@ def torchrun(*command):
 
 
 @pytest.fixture
-def gentle(tiny, change):
-    """Two small steps of SGD over six pictures each, with instance normalisation.
-
-    Adam turns the rounding of a gradient near zero into a full step, and every further step multiplies the
-    difference by ten or so: without a batch to average over, flat areas are normalised by almost nothing.
-    """
-    experiment = change(tiny, "training", epochs=2, batch_size=6)
-    return change(experiment, "optimizer", name="sgd", lr=1e-3)
-
-
-@pytest.fixture
 def experiments(gentle, change):
     """What is trained in two processes, by name."""
     options = {**gentle.model.options, "norm": "batch"}
