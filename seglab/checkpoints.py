@@ -21,9 +21,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from seglab.errors import CheckpointError, DiskError
-from seglab.runs import write_bytes
+from seglab.runs import WEIGHTS, write_bytes
 
-WEIGHTS = "weights.safetensors"
 KEEP = 2  # one may be damaged
 _NAME = re.compile(r"step-(?P<step>\d{8})-(?P<digest>[0-9a-f]{16})\.pt")
 

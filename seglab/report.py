@@ -108,7 +108,9 @@ def chapter(results: Results, folder: Path) -> list[dict[str, object]]:
         ],
         "Discussion": _sentences(lambda: findings(results)),
         "Threats to validity": [_text(text) for text in _THREATS],
-        "How to reproduce": [_text(_REPRODUCE), *_sentences(lambda: _provenance(results))],
+        "How to reproduce": [
+            _text(_REPRODUCE), table("repeated"), *_sentences(lambda: _provenance(results)),
+        ],
     }  # fmt: skip
     return [{"title": title, "blocks": blocks} for title, blocks in sections.items()]
 

@@ -22,10 +22,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seglab import comparison, lr_curve, metrics, runs, samples
+from seglab import comparison, lr_curve, metrics, repeats, runs, samples
 from seglab.config import Experiment
 from seglab.errors import RunError
 from seglab.lr_curve import LrCurve
+from seglab.repeats import Repeat
 
 
 class MissingResults(RunError):
@@ -254,6 +255,19 @@ class Results:
         if table.empty:
             raise MissingResults(f"{self.root}: no run keeps samples; `seglab samples RUN` makes them")
         return table
+
+    @cached_property
+    def repeated(self) -> dict[str, Repeat]:
+        """The runs that were trained a second time, by folder below the root, and how that came out.
+
+        Raises:
+            MissingResults: If there are none.
+        """
+        tried = {folder: repeats.read(folder) for folder in runs.find(self.root)}
+        found = {folder.relative_to(self.root).as_posix(): one for folder, one in tried.items() if one}
+        if not found:
+            raise MissingResults(f"{self.root}: no run was repeated; `seglab repeat RUN` does it")
+        return found
 
     def _table(self, name: str, made_by: str) -> pd.DataFrame:
         if not (self.root / name).is_file():

@@ -5,6 +5,8 @@
              confusion_<split>.csv   integer confusion matrix, class names as header
              images_<split>.npz      the same for each picture, with a row of ignored pixels
              samples_<split>.npz     a few pictures with truth and prediction (`seglab.samples`), where made
+             repeated.json           whether a second training gave the same (`seglab.repeats`), where tried
+             weights.safetensors     the network that was scored
              summary.json            scores, cost, times and provenance; its presence says that the run ended
              checkpoints/            training state and best weights; not part of the record
 
@@ -39,6 +41,7 @@ from seglab.config import Experiment, config_hash, read_yaml, to_yaml
 from seglab.errors import DiskError, RunError
 
 SCHEMA_VERSION = 1
+WEIGHTS = "weights.safetensors"
 # Columns of `history.csv` that a clock measured; the others are the same when a run is repeated.
 CLOCKED = ["seconds", "cpu_seconds", "images_per_second"]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from seglab import comparison as plan
-from seglab import runs
+from seglab import repeats, runs
 from seglab.config import unknown
 from seglab.errors import ConfigError
 from seglab.evidence import claims
@@ -146,6 +146,26 @@ def _processor_hours(table: pd.DataFrame) -> str:
     return f"{known.sum() / 3600:.1f}{of_some}"
 
 
+def repeated(results: Results) -> pd.DataFrame:
+    """Runs that were trained a second time from their own config.yaml, and what was the same to the digit.
+
+    The code is named by its commits, of the first and of the second training.
+    """
+    rows = []
+    for name, repeat in results.repeated.items():
+        folder = results.root / name
+        first = runs.read_summary(folder)["provenance"].get("code_revision", "-")
+        rows.append(
+            {
+                "run": f"`{name}`",
+                "epochs": f"{len(runs.read_history(folder))}",
+                **{what: repeat.compared.get(what, "-") for what in repeats.COMPARED},
+                "code": f"{first}, {repeat.provenance['code_revision']}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def phases(results: Results) -> pd.DataFrame:
     """Mini-UNet's schedule without one or all of its ideas, over the same number of pixels."""
     table = results.study("soccer_phases", "seglab study-full")
@@ -199,6 +219,7 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "networks": networks,
     "comparison": comparison,
     "budget": budget,
+    "repeated": repeated,
     "tuning": tuning,
     "ablations": ablations,
     "claims": claims,

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from seglab import comparison, lr_curve, metrics, runs, samples
+from seglab import comparison, lr_curve, metrics, repeats, runs, samples
 from seglab.config import AugmentConfig, DataConfig, Experiment, ModelConfig, TrainingConfig
 from seglab.datasets import street_scenes
 from seglab.labels import CAMVID11, IGNORE_INDEX, SOCCER4
@@ -78,6 +78,9 @@ def study_results(tmp_path_factory):
     times = pd.DataFrame({"model": list(dict.fromkeys(names)), "median_ms": 50.0, "p95_ms": 60.0})
     times["median_ms"] += 7.0 * np.arange(len(times))
     times.to_csv(root / comparison.STUDY / "latency.csv", index=False)
+    run = root / comparison.STUDY / "erfnet" / "seed0"
+    compared = {"history": repeats.SAME, "confusion matrices": "test: 7 of 9 pixels counted otherwise"}
+    repeats.write(run, repeats.Repeat(compared, {"code_revision": "c0ffee"}))
     faults = [{"fault": "F1", "injected": 40, "survived": 40}, {"fault": "F2", "injected": 9, "survived": 8}]
     (root / "faults.json").write_text(json.dumps(faults), encoding="utf-8")
     for name in ("segsmall", "minihrnet_a3"):

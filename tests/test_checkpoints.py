@@ -7,7 +7,7 @@ import pickle
 import pytest
 import torch
 
-from seglab import checkpoints
+from seglab import checkpoints, runs
 from seglab.errors import CheckpointError, DiskError
 
 
@@ -88,6 +88,6 @@ def test_a_run_that_has_not_ended_gives_the_weights_of_its_newest_checkpoint(tmp
 
 
 def test_damaged_weights_are_refused(tmp_path):
-    (tmp_path / checkpoints.WEIGHTS).write_bytes(b"no weights at all")
+    (tmp_path / runs.WEIGHTS).write_bytes(b"no weights at all")
     with pytest.raises(CheckpointError, match="damaged"):
         checkpoints.load_weights(tmp_path)

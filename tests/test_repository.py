@@ -25,7 +25,7 @@ PACKAGE = ROOT / "seglab"
 LAYERS = (
     {"config", "errors", "labels"},
     {"checkpoints", "comparison", "metrics", "recipes", "render", "runs"},
-    {"lr_curve", "samples"},
+    {"lr_curve", "repeats", "samples"},
     {"differences", "evidence", "results"},
     {"datasets", "models"},
     {"analysis", "evaluation"},
@@ -38,7 +38,7 @@ LAYERS = (
 # Figures and tables are redrawn where there is no PyTorch.
 TORCH_FREE = {
     "comparison", "config", "differences", "errors", "evidence", "labels", "lr_curve", "metrics", "notebooks",
-    "plots", "recipes", "render", "report", "results", "runs", "samples", "tables",
+    "plots", "recipes", "render", "repeats", "report", "results", "runs", "samples", "tables",
 }  # fmt: skip
 
 

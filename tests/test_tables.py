@@ -20,6 +20,7 @@ from seglab.tables import (
     faults,
     fill,
     markdown,
+    repeated,
     spread,
     tuning,
 )
@@ -128,6 +129,14 @@ def test_budget_counts_runs_and_adds_their_time(study_results, tmp_path):
         if path.parent != copy / STUDY / "segsmall" / "seed0":
             path.write_text(path.read_text().replace("cpu_seconds", "other"))
     assert budget(Results(copy)).set_index("study").loc[f"`{STUDY}`", "processor hours"].endswith(" (1 run)")
+
+
+def test_repeated_runs_say_what_was_the_same(study_results):
+    (row,) = repeated(Results(study_results)).to_dict("records")
+    assert row["run"] == f"`{STUDY}/erfnet/seed0`" and row["epochs"] == "30"
+    assert row["history"] == "same" and row["weights"] == "-"
+    assert row["confusion matrices"] == "test: 7 of 9 pixels counted otherwise"
+    assert row["code"].endswith(", c0ffee")
 
 
 def test_numbers_stand_to_the_right():

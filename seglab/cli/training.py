@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 from seglab import recipes
 from seglab.cli.app import Overrides, app
 from seglab.config import Experiment, override, read_yaml, to_yaml
-from seglab.errors import ConfigError
+from seglab.errors import ConfigError, RunError
 
 
 @app.command
@@ -77,6 +77,27 @@ def _experiment(recipe, config, wishes, overrides) -> Experiment:
         known = ", ".join(recipes.RECIPES)
         raise ConfigError(f"RECIPE: missing; allowed is one of {known}, or --config FILE")
     return override(recipes.recipe(recipe, **wishes), overrides)
+
+
+@app.command
+def repeat(run: Annotated[Positional[Path], arg(metavar="RUN")], /) -> None:
+    """Trains a finished run once more from its config.yaml, and says whether the numbers are the same.
+
+    The outcome is recorded in the run. Stopped, it goes on when it is called again. The same is to be
+    expected on the same kind of processor with the same versions and threads (OMP_NUM_THREADS).
+
+    Args:
+        run: Run folder.
+    """
+    from seglab.trainers.observers import Terminal
+    from seglab.trainers.repeat import repeat
+
+    found, changes = repeat(run, [Terminal()])
+    for what, outcome in found.compared.items():
+        print(f"{what}: {outcome}")
+    if not found.same:
+        why = f"; another {', '.join(changes)} than then" if changes else ""
+        raise RunError(f"{run}: does not repeat{why}; the second training is below runs/repeats/")
 
 
 @app.command

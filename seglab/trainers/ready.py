@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from seglab import checkpoints, runs
+from seglab import runs
 from seglab.config import Experiment, config_hash
 from seglab.recipes import recipe
 from seglab.trainers.loop import train
@@ -16,7 +16,7 @@ RUN = "SEGLAB_RUN"
 def runs_with_weights(data: str) -> list[Path]:
     """The study's finished runs on a data set whose weights are kept, sorted."""
     found = runs.find(runs.workspace() / "results" / data)
-    return [folder for folder in found if (folder / checkpoints.WEIGHTS).is_file()]
+    return [folder for folder in found if (folder / runs.WEIGHTS).is_file()]
 
 
 def ready_run(data: str = "street_scenes", name: str = "minihrnet_a3") -> Path:

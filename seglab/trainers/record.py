@@ -116,6 +116,13 @@ def provenance(learner: Learner, data_digests: dict[str, str]) -> dict[str, Any]
 
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What bears on the result and differs between two sittings of a run."""
-    names = ("code_revision", "versions", "processor", "device", "threads", "processes", "data_digests")
-    return [name.replace("_", " ") for name in names if before[name] != now[name]]
+    """What bears on the result and differs between two sittings of a run, or two trainings of one experiment.
+
+    What only one of them recorded, as older runs did, says nothing.
+    """
+    names = (
+        "code_revision", "versions", "processor", "device", "precision", "memory_format", "threads",
+        "processes", "data_digests",
+    )  # fmt: skip
+    known = [name for name in names if name in before and name in now]
+    return [name.replace("_", " ") for name in known if before[name] != now[name]]

@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import torch
 
-from seglab import checkpoints, config
+from seglab import checkpoints, config, runs
 from seglab.errors import SeglabError
 
 from .harness import difference, experiment, go, outcome, reference, run, survivors
@@ -179,7 +179,7 @@ def test_f7_code_in_checkpoints_weights_and_configs(faults, tmp_path):
         if place == "state":
             (folder / "checkpoints" / named(content, 1)).write_bytes(content)
         else:
-            (folder / checkpoints.WEIGHTS).write_bytes(content)
+            (folder / runs.WEIGHTS).write_bytes(content)
         return not_run(lambda: checkpoints.load_weights(folder))
 
     def quiet_config(number):

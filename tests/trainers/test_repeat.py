@@ -1,0 +1,129 @@
+"""A run is trained once more and compared: what is the same is said to be, and what is not is named."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from seglab import cli, repeats, runs
+from seglab.errors import ConfigError, RunError
+from seglab.trainers.loop import train
+from seglab.trainers.observers import Observer
+from seglab.trainers.repeat import repeat
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The current folder, which is no checkout: `runs/repeats` is made in it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(tiny, home):
+    train(tiny, home / "run")
+    return home / "run"
+
+
+def test_a_run_repeats_and_says_so(run, home, capsys):
+    assert cli.main(["repeat", str(run)]) == 0
+    assert capsys.readouterr().out == "history: same\nconfusion matrices: same\nweights: same\n"
+    record = repeats.read(run)
+    assert record.same
+    assert record.provenance["config_hash"] == runs.read_summary(run)["provenance"]["config_hash"]
+    assert not (home / "runs" / "repeats" / "tests" / "tiny" / "seed0").exists()
+    assert cli.main(["repeat", str(run)]) == 0  # as often as one likes
+
+
+def edit_history(run):
+    text = (run / "history.csv").read_text().splitlines()
+    cells = text[2].split(",")  # the second epoch's
+    column = text[0].split(",").index("loss")
+    cells[column] = "9.5"
+    (run / "history.csv").write_text("\n".join([*text[:2], ",".join(cells), *text[3:]]) + "\n")
+
+
+def edit_counts(run):
+    images = runs.read_images(run, "test")
+    counts = images.counts.copy()
+    true, predicted = np.argwhere(counts[0] > 1)[0]
+    counts[0, true, predicted] -= 1
+    counts[0, true, (predicted + 1) % counts.shape[2]] += 1
+    runs.write_images(run, "test", runs.ImageCounts(images.names, counts))
+
+
+def edit_weights(run):
+    content = bytearray((run / runs.WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (run / runs.WEIGHTS).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "edit, what, outcome",
+    [
+        (edit_history, "history", r"other from epoch 2 on: loss 9\.5 and \d\.\d+"),
+        (edit_counts, "confusion matrices", r"test: 1 of 16,384 pixels counted otherwise"),
+        (edit_weights, "weights", "other bytes"),
+    ],
+)
+def test_a_difference_is_named_recorded_and_kept_to_look_at(run, home, capsys, edit, what, outcome):
+    edit(run)
+    assert cli.main(["repeat", str(run)]) == RunError.exit_code
+    said = capsys.readouterr()
+    assert "does not repeat; the second training is below runs/repeats/" in said.err
+    found = repeats.read(run)
+    assert not found.same
+    assert [name for name, said in found.compared.items() if said != "same"] == [what]
+    assert re.fullmatch(outcome, found.compared[what])
+    again = home / "runs" / "repeats" / "tests" / "tiny" / "seed0"
+    assert (again / "summary.json").is_file()
+    with pytest.raises(RunError, match="an earlier repeat, which differed"):
+        repeat(run)
+
+
+def test_what_changed_since_then_is_named(run, capsys):
+    edit_weights(run)
+    summary = runs.read_summary(run)
+    summary["provenance"] |= {"threads": 7, "processor": "an abacus"}
+    (run / "summary.json").write_text(json.dumps(summary))
+    assert cli.main(["repeat", str(run)]) == RunError.exit_code
+    assert "another processor, threads than then" in capsys.readouterr().err
+
+
+def test_a_stopped_repeat_goes_on(run, home):
+    class Stop(Observer):
+        def epoch(self, progress):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        repeat(run, [Stop()])
+    assert repeats.read(run) is None
+    found, _ = repeat(run)
+    assert found.same and found.provenance["resumed_at_steps"] == [2]  # two steps to an epoch
+
+
+def test_old_runs_are_compared_by_what_they_kept(run):
+    """They have the sums of the confusion matrices alone, no weights, and no processor times."""
+    for split in ("val", "test"):
+        (run / f"images_{split}.npz").unlink()
+    (run / runs.WEIGHTS).unlink()
+    history = runs.read_history(run).drop(columns="cpu_seconds")
+    history.to_csv(run / "history.csv", index=False)
+    found, _ = repeat(run)
+    assert found.same and set(found.compared) == {"history", "confusion matrices"}
+
+
+def test_refusals(run, home, tiny, change, monkeypatch):
+    with pytest.raises(RunError, match=r"nothing: this run has not ended"):
+        repeat(home / "nothing")
+    other = change(tiny, "optimizer", lr=0.5)
+    train(other, home / "other")
+    with pytest.raises(RunError, match="of another experiment"):
+        repeats.compare(run, home / "other")
+    (run / "repeated.json").write_text("{}")
+    with pytest.raises(RunError, match=r"repeated\.json: damaged; `seglab repeat"):
+        repeats.read(run)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="several processes"):
+        repeat(run)
