@@ -47,12 +47,11 @@ RESULT = Path(__file__).parents[1] / "results" / "benchmarks" / "training_speed.
 def experiment_of(network: str) -> Experiment:
     """The network's recipe as one phase, without what the plain loop does not have."""
     base = recipe(network, profile="quick")
-    options = {**base.model.options, "pretrained": False} if "pretrained" in base.model.options else {}
     return replace(
         base,
         phases=(),
         loss=LossConfig(),
-        model=replace(base.model, options=options),
+        model=base.model.untrained,
         training=replace(base.training, ema_decay=None, clip_norm=None, batch_size=BATCH_SIZE),
     )
 

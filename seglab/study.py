@@ -108,9 +108,8 @@ def measure_latency() -> Path:
     experiments = {one.name: one for one in comparison.networks()}
     models = {}
     for name, one in experiments.items():
-        # Pretrained weights take the same time as others, and would have to be read.
-        options = {key: value for key, value in one.model.options.items() if key != "pretrained"}
-        models[name] = create_model(one.model.name, CAMVID11.num_classes, **options)
+        model = one.model.untrained
+        models[name] = create_model(model.name, CAMVID11.num_classes, **model.options)
     size = next(iter(experiments.values())).data.input_size
     table = latency(models, size, Execution(torch.device("cpu")))
     table = table.assign(height=size[0], width=size[1]).round({"median_ms": 2, "p95_ms": 2})

@@ -1,6 +1,7 @@
 """Run folders: written once, read back, read as one table."""
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -28,8 +29,8 @@ def test_quick_runs_never_land_in_results(tmp_path, monkeypatch):
 
 
 def test_workspace_is_the_checkout_around_the_current_folder(tmp_path, monkeypatch):
-    (tmp_path / "seglab").mkdir()
-    (tmp_path / "seglab" / "runs.py").touch()
+    (tmp_path / "seglab" / "runs").mkdir(parents=True)
+    (tmp_path / "seglab" / "runs" / "__init__.py").touch()
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
     assert runs.workspace() == tmp_path
@@ -79,7 +80,7 @@ def test_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
     def full(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runs.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
         runs.write_text(path, "new")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

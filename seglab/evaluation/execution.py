@@ -8,15 +8,18 @@ times faster and Mini-HRNet slower.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from seglab import models
 from seglab.config import DataConfig, ModelConfig, TrainingConfig
 from seglab.datasets.locations import cache_root
 from seglab.errors import ConfigError
@@ -91,8 +94,9 @@ def choose_execution(
 ) -> Execution:
     """Resolves precision and memory format, timing one training step of each candidate where asked to.
 
-    The choice is kept in the cache folder, by processor, thread count, torch version, network and shape:
-    the same run on the same machine gets the same number format, and thereby the same weights.
+    The choice is kept in the cache folder, by processor, thread count, torch version, code of the networks,
+    network and shape: the same run on the same machine gets the same number format, and thereby the same
+    weights, and what a new release computes in another way is measured anew.
 
     Args:
         device: Where the network runs.
@@ -115,7 +119,7 @@ def choose_execution(
         return candidates[0]
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-    machine = [name, torch.get_num_threads(), torch.__version__]
+    machine = [name, torch.get_num_threads(), torch.__version__, _code_of_networks()]
     key = json.dumps([*machine, model.name, model.options, shape, precisions, formats])
     path = cache_root() / "execution.json"
     try:
@@ -137,6 +141,12 @@ def choose_execution(
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, json.dumps(known, indent=1) + "\n")
     return Execution(device, *known[key])
+
+
+def _code_of_networks() -> str:
+    """A digest of the sources of `seglab.models`."""
+    sources = sorted(Path(models.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 def _precisions(device: torch.device) -> list[str]:

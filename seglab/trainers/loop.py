@@ -22,12 +22,12 @@ import numpy as np
 import torch
 
 from seglab import checkpoints, runs
-from seglab.config import Experiment, config_hash
+from seglab.config import Experiment
 from seglab.datasets import SegmentationDataset, create_dataset
 from seglab.datasets.cache import cached
 from seglab.datasets.loading import TrainingBatches, evaluation_samples
 from seglab.datasets.statistics import class_weights
-from seglab.errors import CheckpointError, ConfigError, DataError, DivergedError
+from seglab.errors import ConfigError, DataError, DivergedError
 from seglab.evaluation.confusion import count_images
 from seglab.evaluation.execution import Execution, choose_execution
 from seglab.evaluation.inference import Predictor
@@ -40,6 +40,7 @@ from seglab.trainers.objectives import Objective
 from seglab.trainers.observers import Observer, Progress, TensorBoard
 from seglab.trainers.phases import Timetable, check_plan
 from seglab.trainers.processes import Processes, join_processes
+from seglab.trainers.saving import Saver, newest_state, restore
 
 
 def train(
@@ -131,7 +132,7 @@ class Training:
             Objective(phase.loss, class_weights(phase.loss, self.train_set)) for phase in experiment.plan
         ]
 
-        self.state = self._newest_checkpoint() if resume else None
+        self.state = newest_state(experiment, folder, self.say) if resume else None
         self.execution = self._execution()
         self.say(f"running on {self.execution.describe()}")
 
@@ -145,7 +146,7 @@ class Training:
         if self.state is not None:
             self._restore(self.state, learner, progress, provenance)
             self.state = None  # its tensors take memory
-        saver = _Saver(learner, progress, provenance, self.processes.is_main)
+        saver = Saver(learner, progress, provenance, self.processes.is_main)
         if self.experiment.training.tensorboard and self.processes.is_main:
             self.observers.append(TensorBoard())
 
@@ -166,7 +167,7 @@ class Training:
 
     # ------------------------------------------------------------------------------------- an epoch
 
-    def _train_epoch(self, learner: Learner, progress: Progress, saver: _Saver, stop: StopRequest) -> None:
+    def _train_epoch(self, learner: Learner, progress: Progress, saver: Saver, stop: StopRequest) -> None:
         """Trains to the end of the current epoch, from wherever in it the training stands."""
         batches = self.phase_batches(learner.phase_number)
         before, seconds = time.perf_counter(), progress.seconds
@@ -199,7 +200,7 @@ class Training:
             saver.save()  # the steps up to the picture that cannot be read
             raise
 
-    def _end_epoch(self, learner: Learner, progress: Progress, saver: _Saver, stop: StopRequest) -> None:
+    def _end_epoch(self, learner: Learner, progress: Progress, saver: Saver, stop: StopRequest) -> None:
         """Scores the epoch and writes it down."""
         started, cpu_started, training = time.perf_counter(), _cpu_clock(), self.experiment.training
         learner.share_buffers()
@@ -225,7 +226,7 @@ class Training:
             saver.save()
 
     def _finish(
-        self, learner: Learner, progress: Progress, saver: _Saver, stop: StopRequest
+        self, learner: Learner, progress: Progress, saver: Saver, stop: StopRequest
     ) -> dict[str, Any]:
         """Scores the selected weights on every split that is to be reported, and writes the results."""
         selected = progress.epoch
@@ -339,38 +340,10 @@ class Training:
 
     # --------------------------------------------------------------------------------- stop and go on
 
-    def _newest_checkpoint(self) -> dict[str, Any] | None:
-        """The newest usable checkpoint of a run that is to be resumed; None if it has none yet."""
-        folder = self.folder / "checkpoints"
-        if not checkpoints.exist(folder):
-            return None
-        state, damaged = checkpoints.load_newest(folder)
-        for path in damaged:
-            self.say(f"{path} is damaged; going on from the checkpoint before it")
-        if state.get("config_hash") != config_hash(self.experiment):
-            raise CheckpointError(
-                f"{self.folder}: the newest checkpoint is of another experiment than config.yaml"
-            )
-        if missing := sorted({"execution", "provenance", *_Saver.PROGRESS} - state.keys()):
-            raise CheckpointError(
-                f"{self.folder}: the newest checkpoint is of another release of seglab: it lacks "
-                f"{', '.join(missing)}"
-            )
-        return state
-
     def _restore(
         self, state: dict[str, Any], learner: Learner, progress: Progress, provenance: dict[str, Any]
     ) -> None:
-        try:
-            learner.load_state_dict(state)
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:
-            raise CheckpointError(
-                f"{self.folder}: the newest checkpoint does not fit the network; it is of another release of "
-                f"seglab, or was altered ({' '.join(str(error).split())})"
-            ) from None
-        for name in _Saver.PROGRESS:
-            setattr(progress, name, state[name])
-        progress.step = learner.steps
+        restore(state, learner, progress)
         for change in record.changes(state["provenance"], provenance):
             self.say(
                 f"another {change} than before the stop: the result may differ from an uninterrupted run's"
@@ -381,7 +354,7 @@ class Training:
         if self.processes.is_main:
             runs.write_history(self.folder, progress.history)  # rows after the checkpoint are made again
 
-    def _interrupted(self, saver: _Saver | None, stop: StopRequest) -> Interrupted:
+    def _interrupted(self, saver: Saver | None, stop: StopRequest) -> Interrupted:
         if saver is not None:
             saver.save()
         # The other processes may have been told by this one.
@@ -406,49 +379,6 @@ def _cpu_clock() -> float:
 
 class _Stopped(Exception):
     """A signal came during an evaluation."""
-
-
-class _Saver:
-    """Writes checkpoints of a training: now and then, and when it is asked to.
-
-    Args:
-        learner: Weights, optimizer and the rest that changes with a step.
-        progress: Where in the run that is.
-        provenance: How it was made.
-        is_main: Whether this process is the one that writes.
-    """
-
-    # What a checkpoint holds of the progress.
-    PROGRESS = (
-        "epoch", "batch", "losses", "seconds", "cpu_seconds", "loss", "lr", "images_per_second", "history",
-        "best",
-    )  # fmt: skip
-
-    def __init__(
-        self, learner: Learner, progress: Progress, provenance: dict[str, Any], is_main: bool
-    ) -> None:
-        self.learner, self.progress, self.provenance, self.is_main = learner, progress, provenance, is_main
-        self.saved = time.monotonic()
-
-    def due(self) -> bool:
-        """Whether the last checkpoint is old enough for another one."""
-        every_s = self.progress.experiment.training.save_every_s
-        return self.is_main and time.monotonic() - self.saved >= every_s
-
-    def save(self) -> None:
-        """Writes a checkpoint, unless the last steps were left out: the weights may be beyond repair."""
-        if not self.is_main or self.learner.skipped_in_a_row:
-            return
-        execution = self.learner.execution
-        state = {
-            "config_hash": config_hash(self.progress.experiment),
-            "execution": {"precision": execution.precision, "memory_format": execution.memory_format},
-            "provenance": self.provenance,
-            **{name: getattr(self.progress, name) for name in self.PROGRESS},
-            **self.learner.state_dict(),
-        }
-        checkpoints.save(self.progress.folder / "checkpoints", self.learner.steps, state)
-        self.saved = time.monotonic()
 
 
 def _open_split(experiment: Experiment, split: str) -> SegmentationDataset:

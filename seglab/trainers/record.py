@@ -86,11 +86,8 @@ def best_epoch(history: list[dict[str, Any]]) -> int:
 def _cost(experiment: Experiment, num_classes: int, picture_size: tuple[int, int]) -> dict[str, Any]:
     """Parameters, and multiply-adds for a whole picture as the network sees it."""
     size = experiment.data.input_size or picture_size
-    # Its pretrained weights cost nothing, and would be read again.
-    options = {**experiment.model.options}
-    if "pretrained" in options:
-        options["pretrained"] = False
-    cost = model_complexity(experiment.model.name, num_classes, size, **options)
+    model = experiment.model.untrained
+    cost = model_complexity(model.name, num_classes, size, **model.options)
     return {"params": cost.params, "macs": cost.macs, "input_size": list(size)}
 
 

@@ -70,6 +70,13 @@ def test_the_fastest_is_taken_said_and_remembered(machine, tmp_path):
     assert list(json.loads((tmp_path / "execution.json").read_text()).values()) == [["fp32", "channels_last"]]
 
 
+def test_networks_of_another_release_are_measured_anew(machine, monkeypatch):
+    choose(machine)
+    machine.table["bf16", "contiguous"] = 0.1
+    monkeypatch.setattr(module, "_code_of_networks", lambda: "another")
+    assert choose(machine) == Execution(CPU, "bf16", "contiguous")
+
+
 def test_between_equals_the_first_is_taken(machine):
     machine.table.update({key: 4.0 for key in machine.table})
     machine.table["fp32", "channels_last"] = 3.9

@@ -1,0 +1,108 @@
+"""Many runs as one table, and which of them answer the same question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seglab.errors import RunError
+from seglab.runs.files import read_summary
+from seglab.runs.folders import read_experiment
+
+
+def find(root: Path | str = "results") -> list[Path]:
+    """All finished run folders below `root`, sorted."""
+    finished = (path.parent for path in Path(root).rglob("summary.json"))
+    return sorted(folder for folder in finished if (folder / "config.yaml").exists())
+
+
+def evaluations(folder: Path | str) -> list[Path]:
+    """The folders of a run's further evaluations: other splits, other data, other ways of asking; sorted."""
+    return sorted(path.parent for path in Path(folder).glob("evaluations/*/summary.json"))
+
+
+def load(root: Path | str = "results") -> pd.DataFrame:
+    """Reads every finished run below `root` as one table.
+
+    Returns:
+        One row per run: study, name, seed, profile, model, data, folder, and the scalar entries of
+        `summary.json` with their sections joined by dots (`scores.mean_iou`, `cost.params`, …).
+    """
+    rows = []
+    for folder in find(root):
+        experiment = read_experiment(folder)
+        rows.append(
+            {
+                "study": experiment.study,
+                "name": experiment.name,
+                "seed": experiment.seed,
+                "profile": experiment.profile,
+                "model": experiment.model.name,
+                "data": experiment.data.name,
+                "folder": folder.as_posix(),
+                **_flatten(read_summary(folder)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def check_same_protocol(first: Path | str, second: Path | str, split: str) -> None:
+    """Refuses two runs whose scores on a split do not answer the same question.
+
+    Who trains on `trainval` instead of `train` has seen more, and so has who was given other pictures under
+    the same name: the difference of the scores would not be that of the networks.
+
+    Args:
+        first: Run folder, or folder of an evaluation in one.
+        second: Likewise.
+        split: The split that both were scored on.
+
+    Raises:
+        RunError: If data set, training split or the pictures of either split are not the same.
+    """
+    one, two = _protocol(first, split), _protocol(second, split)
+    for what in (key for key in one if key in two):
+        if one[what] != two[what]:
+            raise RunError(
+                f"{second}: its {what} is {two[what]}, that of {first} is {one[what]}; only scores of one "
+                "protocol can be compared"
+            )
+
+
+def _protocol(folder: Path | str, split: str) -> dict[str, str]:
+    folder = Path(folder)
+    places = folder, folder.parent.parent  # of the evaluation <run>/evaluations/<name>
+    run = next((place for place in places if (place / "config.yaml").exists()), folder)
+    data = read_experiment(run).data
+    # the oldest runs recorded one digest over all splits, which says nothing about one of them
+    known = read_summary(run)["provenance"].get("data_digests", {})
+    digests = {f"digest of {one}": known[one] for one in (data.train_split, split) if one in known}
+    return {"data set": data.name, "training split": data.train_split} | digests
+
+
+def over_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean and spread of a score over the runs that differ in their seed alone.
+
+    Args:
+        table: From `load`.
+        column: The score, such as `scores.test.mean_iou`.
+
+    Returns:
+        One row per study, name, profile and data set: `mean`, `std` (of single runs, n-1 in the divisor; NaN
+        for one seed), `min`, `max` and `seeds`, their number.
+    """
+    groups = table.groupby(["study", "name", "profile", "data"], sort=False)[column]
+    return groups.agg(["mean", "std", "min", "max", "count"]).rename(columns={"count": "seeds"}).reset_index()
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        elif not isinstance(value, list):
+            flat[f"{prefix}{key}"] = value
+    return flat
