@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seglab.config import IMAGENET_MEAN, IMAGENET_STD
 from seglab.errors import ConfigError, DataError
+from seglab.models.layers import upsample
 
 MIN_SIZE = 32  # below it the deepest feature map of these networks has no pixel left
 
@@ -151,60 +150,6 @@ class SegmentationModel(nn.Module):
         if logits.shape[-2:] != padded.shape[-2:]:
             logits = upsample(logits, padded.shape[-2:])
         return logits[..., : image.shape[-2], : image.shape[-1]]
-
-
-def is_channels_last_on_cpu(feature: Tensor) -> bool:
-    """Whether a map is on a processor, in channels_last, and not being recorded for an export."""
-    if feature.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return False
-    return feature.is_contiguous(memory_format=torch.channels_last) and not feature.is_contiguous()
-
-
-def upsample(feature: Tensor, size: torch.Size | tuple[int, int], align_corners: bool = False) -> Tensor:
-    """Resizes (N, C, h, w) bilinearly to `size`; pixel centres stay in place unless the corners are to."""
-    if feature.is_cuda and torch.are_deterministic_algorithms_enabled():
-        return RepeatableUpsample.apply(feature, tuple(size), align_corners)
-    return F.interpolate(feature, size=size, mode="bilinear", align_corners=align_corners)
-
-
-class Upsample(nn.Module):
-    """Enlarges a feature map bilinearly by a whole factor."""
-
-    def __init__(self, factor: int, *, align_corners: bool = False) -> None:
-        super().__init__()
-        self.factor, self.align_corners = factor, align_corners
-
-    def forward(self, feature: Tensor) -> Tensor:
-        height, width = feature.shape[-2:]
-        return upsample(feature, (self.factor * height, self.factor * width), self.align_corners)
-
-
-class RepeatableUpsample(torch.autograd.Function):
-    """Bilinear resizing whose gradient is the same in each run.
-
-    On CUDA torch adds up the gradient in whatever order the threads come, or, asked for determinism, sorts
-    all indices first. Bilinear resizing is a matrix product along each axis, and so is its gradient.
-    """
-
-    @staticmethod
-    def forward(ctx, feature: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
-        ctx.shape, ctx.size, ctx.align_corners = feature.shape[-2:], size, align_corners
-        return torch._C._nn.upsample_bilinear2d(feature, size, align_corners, None)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        rows, columns = (
-            _resizing(before, after, ctx.align_corners, gradient.device).to(gradient.dtype)
-            for before, after in zip(ctx.shape, ctx.size, strict=True)
-        )
-        return rows @ gradient @ columns.mT, None, None
-
-
-@functools.lru_cache(maxsize=256)
-def _resizing(before: int, after: int, align_corners: bool, device: torch.device) -> Tensor:
-    """The matrix (before, after) that resizes a row of pixels linearly, float32."""
-    rows = torch.eye(before, device=device)[None]
-    return F.interpolate(rows, size=after, mode="linear", align_corners=align_corners)[0]
 
 
 def check_choice(option: str, value: object, allowed: tuple[object, ...]) -> None:

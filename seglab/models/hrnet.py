@@ -28,14 +28,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seglab.errors import ConfigError
-from seglab.models.base import (
-    Reference,
-    SegmentationModel,
-    Upsample,
-    check_count,
-    check_counts,
-    upsample,
-)
+from seglab.models.base import Reference, SegmentationModel, check_count, check_counts
+from seglab.models.layers import Upsample, upsample
 
 STEM_WIDTH = 64
 EXPANSION = 4  # of a bottleneck: its output is four times as wide as its 3x3 convolution

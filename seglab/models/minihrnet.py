@@ -28,16 +28,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seglab.models.base import (
-    Reference,
-    SegmentationModel,
-    Upsample,
-    check_choice,
-    check_count,
-    check_counts,
-    is_channels_last_on_cpu,
-    upsample,
-)
+from seglab.models.base import Reference, SegmentationModel, check_choice, check_count, check_counts
+from seglab.models.layers import InstanceNorm, Upsample, upsample
 
 STEM_WIDTH = 64
 BOTTLENECK_WIDTH = 256
@@ -61,39 +53,6 @@ REFERENCE = {
         ),
     )
 }
-
-
-EPS = 1e-5
-
-
-class InstanceNorm(nn.Module):
-    """Subtracts the mean and divides by the standard deviation of each channel of each image.
-
-    The released network uses it without scale, shift or running statistics: its configuration trains with
-    batches of one. `nn.InstanceNorm2d` refuses a map of a single pixel, which the smallest stream has for a
-    32x32 image; there the mean is the pixel itself and the normalised value is zero, as the formula says.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-
-    def forward(self, feature: Tensor) -> Tensor:
-        # Two ways to the same values; which one torch computes fast depends on the layout in memory. Batch
-        # normalisation of one image at a time is many times as fast for channels_last on a CPU, and lets the
-        # convolutions have that layout, which makes a whole training step a quarter faster.
-        if is_channels_last_on_cpu(feature):
-            # Without a scale and a shift in float32, torch makes up its own, rounded to bfloat16.
-            exact = torch.promote_types(feature.dtype, torch.float32)
-            one, zero = torch.ones(self.channels, dtype=exact), torch.zeros(self.channels, dtype=exact)
-            state = one, zero, None, None
-            return torch.cat([torch.batch_norm(x, *state, True, 0.0, EPS, False) for x in feature.split(1)])
-        # As group normalisation with one channel per group, which torch computes faster than its instance
-        # normalisation (measured on a CPU, forward and backward: by a tenth of the whole training step).
-        return torch.group_norm(feature, self.channels, None, None, EPS, torch.backends.cudnn.enabled)
-
-    def extra_repr(self) -> str:
-        return f"{self.channels}"
 
 
 def _group_norm(channels: int) -> nn.GroupNorm:

@@ -22,7 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seglab.models.base import Reference, SegmentationModel, check_choice, is_channels_last_on_cpu
+from seglab.models.base import Reference, SegmentationModel, check_choice
+from seglab.models.layers import Depthwise
 
 SE_REDUCTION = 16
 BATCH_NORM_EPS = 1e-3  # as in ERFNet; torch's own default is 1e-5
@@ -79,33 +80,6 @@ class Gate(nn.Module):
     def forward(self, feature: Tensor) -> Tensor:
         weight = torch.sigmoid(self.excite(F.relu(self.squeeze(feature.mean(dim=(2, 3))))))  # (N, C)
         return feature * weight[:, :, None, None]
-
-
-class Depthwise(nn.Conv2d):
-    """A 3x3 convolution of each channel by itself, dilated.
-
-    While it learns on a processor in channels_last, pixels that lie `dilation` apart are put side by side and
-    meet an ordinary kernel. The values are the same. Without it, oneDNN (in PyTorch 2.14.1) computes a wrong
-    gradient of the weights in bfloat16, from memory that was never written; in the other formats it is right,
-    and several times slower.
-    """
-
-    def __init__(self, width: int, dilation: int) -> None:
-        super().__init__(width, width, 3, padding=dilation, dilation=dilation, groups=width, bias=False)
-
-    def forward(self, feature: Tensor) -> Tensor:
-        if self.dilation[0] == 1 or not torch.is_grad_enabled() or not is_channels_last_on_cpu(feature):
-            return super().forward(feature)
-        (height, width), step = feature.shape[2:], self.dilation[0]
-        rows, columns = max(3, -(-height // step)), -(-width // step) + 1  # the last column stays empty
-        # The kernels for maps of only two rows are slow.
-        padded = F.pad(feature, (0, columns * step - width, 0, rows * step - height)).permute(0, 2, 3, 1)
-        # (N, row, its rest, column, its rest, C) -> (N, row, the rests one behind the other, C)
-        apart = padded.unflatten(2, (columns, step)).unflatten(1, (rows, step)).transpose(3, 4).flatten(2, 4)
-        joined = F.conv2d(apart.permute(0, 3, 1, 2), self.weight, padding=1, groups=self.groups)
-        back = joined.permute(0, 2, 3, 1).unflatten(2, (step, step, columns)).transpose(3, 4)
-        result = back.flatten(3, 4).flatten(1, 2)[:, :height, :width].permute(0, 3, 1, 2)
-        return result.contiguous(memory_format=torch.channels_last)
 
 
 def _separable(width: int, dilation: int) -> nn.Sequential:

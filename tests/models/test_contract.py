@@ -88,7 +88,7 @@ def special_convolutions(model: nn.Module, image: torch.Tensor) -> list[tuple[nn
 
 @pytest.mark.parametrize("name", SPECIAL)
 def test_dilated_and_grouped_convolutions_learn_alike_in_every_format(name):
-    """oneDNN has special kernels for them, and not all are right: see `seglab.models.segsmall.Depthwise`."""
+    """oneDNN has special kernels for them, and not all are right: see `seglab.models.layers.Depthwise`."""
     torch.manual_seed(0)
     layers = special_convolutions(create_model(name, CLASSES, **SPECIAL[name]), an_image(180, 240))
     assert layers

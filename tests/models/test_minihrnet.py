@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seglab.models import create_model
-from seglab.models.minihrnet import InstanceNorm
+from seglab.models.layers import InstanceNorm
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (9, 12)])

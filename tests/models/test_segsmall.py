@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from seglab.models.segsmall import Depthwise
+from seglab.models.layers import Depthwise
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 # Channels, height, width and dilation, as for a picture of 180x240; and what divides nothing.

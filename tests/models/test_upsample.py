@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from seglab.models.base import RepeatableUpsample, Upsample
+from seglab.models.layers import RepeatableUpsample, Upsample
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
