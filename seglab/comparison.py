@@ -68,6 +68,8 @@ _ABLATIONS: dict[str, dict[str, object]] = {
     "a3_repetitions_0": {"model": ModelConfig("minihrnet_a3", {"repetitions": 0})},
     "a3_repetitions_2": {"model": ModelConfig("minihrnet_a3", {"repetitions": 2})},
     "a3_streams_3": {"model": ModelConfig("minihrnet_a3", {"widths": [48, 60, 72]})},
+    # HRNet's mild weights are a table for the 19 classes of Cityscapes, stated without a formula; ERFNet's
+    # logarithm stands in for them.
     "a3_weights_log": {"loss": LossConfig(class_weights="log_inverse")},
     "a3_weights_sqrt": {"loss": LossConfig(class_weights="sqrt_inverse")},
     "a3_weights_inverse": {"loss": LossConfig(class_weights="inverse")},
