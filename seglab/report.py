@@ -95,6 +95,7 @@ def chapter(results: Results, folder: Path) -> list[dict[str, object]]:
         "Results": [
             _heading("Networks under one training"), table("tuning"),
             *_sentences(lambda: iter([rate_choice(results)])), table("comparison"), figure("iou_vs_cost"),
+            table("unlearnt"),
             table("budget"),
             _heading("Class by class"), figure("class_heat_map"), figure("class_iou"),
             figure("iou_frequency"), figure("confusions"), figure("qualitative"),

@@ -320,6 +320,16 @@ def plain_record(run: Path | str, split: str) -> Path:
     return again if again.is_dir() else Path(run)
 
 
+def asked_again(run: Path | str) -> list[Path]:
+    """The evaluations of a run's test split in several views: other scales, or the mirror image; sorted."""
+    found = []
+    for folder in runs.evaluations(run):
+        how = runs.read_summary(folder)["inference"]
+        if folder.name.startswith("test-") and (len(how["scales"]) > 1 or how["flip"]):
+            found.append(folder)
+    return found
+
+
 def most_scales(run: Path | str) -> Path | None:
     """The evaluation of a run's test split at the most scales; None where there is none at more than one."""
     folders = [one for one in runs.evaluations(run) if one.name.startswith("test-")]

@@ -17,7 +17,7 @@ from seglab import comparison as plan
 from seglab import repeats, runs
 from seglab.config import unknown
 from seglab.errors import ConfigError
-from seglab.evidence import claims
+from seglab.evidence import claims, unlearnt
 from seglab.results import MissingResults, Results
 
 _BETWEEN = re.compile(r"(<!-- table: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -26,19 +26,19 @@ _MARKER = re.compile(r"<!-- (?:table: \S+|end) -->")
 
 
 def networks(results: Results) -> pd.DataFrame:
-    """Parameters and multiply-adds of every network, beside the numbers of its reference."""
+    """Parameters and multiply-adds of every network, beside those of its authors' code or paper."""
     rows = []
     for name, one in results.networks.items():
         stated, (height, width) = one["reference"], one["input_size"]
-        size = "x".join(map(str, stated["input_size"]))
+        size, own = "x".join(map(str, stated["input_size"])), stated["reconstructed"]
         rows.append(
             {
                 "network": f"`{name}`",
                 "parameters": f"{one['params']:,}",
                 f"GMACs at {height}x{width}": f"{one['macs'] / 1e9:.1f}",
-                "reference": f"{stated['params']:,}",
-                "its GMACs": f"{stated['macs'] / 1e9:.1f} at {size}",
-                "its classes": stated["num_classes"],
+                "reference": "-" if own else f"{stated['params']:,}",
+                "its GMACs": "-" if own else f"{stated['macs'] / 1e9:.1f} at {size}",
+                "its classes": "-" if own else stated["num_classes"],
                 "what the reference is, and the gap": stated["gap"],
             }
         )
@@ -218,6 +218,7 @@ def faults(results: Results) -> pd.DataFrame:
 TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "networks": networks,
     "comparison": comparison,
+    "unlearnt": unlearnt,
     "budget": budget,
     "repeated": repeated,
     "tuning": tuning,

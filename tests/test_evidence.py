@@ -119,17 +119,17 @@ def test_claim_about_scales_turns_with_the_published_numbers(copy):
     def verdict():
         return evidence.claims(Results(copy)).iloc[1]["verdict"]
 
-    gains = evidence.scale_gains(Results(copy))
+    gains = evidence.view_gains(Results(copy))
     assert set(gains["run"]) == {"minihrnet_a3", "segsmall"} and (gains["low"] <= gains["high"]).all()
     highest, path = gains["high"].max() / 100, copy / "models" / "minihrnet_a3.json"
     for more, word in ((0.01, "unlikely"), (-0.0001, "may explain")):
         stated = {"Cityscapes val mIoU (abstract)": 0.6 + highest + more, "Cityscapes val mIoU (mean)": 0.6}
         edit(path, lambda record, stated=stated: record["reference"].update(scores=stated))
         assert word in verdict()
-    assert "change our 4 runs on CamVid" in evidence.claims(Results(copy)).iloc[1]["found"]
+    assert "bring 4 runs of ours on CamVid" in evidence.claims(Results(copy)).iloc[1]["found"]
     for folder in list((copy / comparison.STUDY).glob("*/*/evaluations"))[1:]:
         shutil.rmtree(folder)
-    assert "change our 1 run on CamVid" in evidence.claims(Results(copy)).iloc[1]["found"]
+    assert "bring 1 run of ours on CamVid" in evidence.claims(Results(copy)).iloc[1]["found"]
     shutil.rmtree(copy / comparison.STUDY)
     assert "no results yet: `seglab study-full`" in verdict()
 
@@ -204,7 +204,7 @@ def test_notebooks_show_tables_figures_and_what_is_missing(tmp_path, study_resul
 
 
 def test_results_without_runs_are_missing(tmp_path):
-    asked = evidence.scale_gains, evidence.claims
+    asked = evidence.view_gains, evidence.claims
     for function in (evidence.rate_choice, evidence.plan_kept, evidence.worth, *asked):
         with pytest.raises(MissingResults, match="`seglab ") as missing:
             function(Results(tmp_path))
@@ -214,7 +214,7 @@ def test_results_without_runs_are_missing(tmp_path):
 def test_what_is_missing_beside_other_runs_names_its_folder(copy):
     for name in evidence.SUBJECTS:
         shutil.rmtree(copy / comparison.STUDY / name, ignore_errors=True)
-    for function in (evidence.worth, evidence.scale_gains):
+    for function in (evidence.worth, evidence.view_gains):
         with pytest.raises(MissingResults, match="`seglab ") as missing:
             function(Results(copy))
         assert str(missing.value).startswith(f"{copy}: no ")

@@ -228,6 +228,7 @@ def write_complexity(
             "input_size": reference.macs_input_size,
             "num_classes": reference.num_classes,
             "scores": dict(reference.scores),
+            "reconstructed": reference.reconstructed,
             "gap": reference.gap,
         },
         "versions": {

@@ -26,6 +26,7 @@ class Reference:
         macs: Multiply-adds of its convolutions at `macs_input_size`; a paper's other unit is converted.
         macs_input_size: Height and width in pixels.
         gap: In words, why our network or our numbers differ, or that they do not.
+        reconstructed: Whether the source names the network alone, so that configuration and numbers are ours.
         num_classes: Number of classes that `parameters` and `macs` are stated for.
         scores: Published scores, the key saying which score on which split, in [0, 1].
         mean: Mean of RGB in [0, 1] that the network's inputs are normalised with.
@@ -38,6 +39,7 @@ class Reference:
     macs: float
     macs_input_size: tuple[int, int]
     gap: str
+    reconstructed: bool = False
     num_classes: int = 19
     scores: Mapping[str, float] = field(default_factory=dict)
     mean: tuple[float, float, float] = IMAGENET_MEAN

@@ -241,7 +241,7 @@ minihrnet_a2 = partial(hrnetv2_w48, units=(1, 1, 1))
 
 _PAPER = "J. Wang et al., Deep High-Resolution Representation Learning for Visual Recognition, TPAMI 2020"
 _THESIS = "A. G. F. Al-Raimi, Semantic Image Segmentation Using a Modified HRNet, MSc thesis, HBKU, 2024"
-_GAP = "None in the network. Published with an ImageNet start; the stated GFLOPs are MACs / 2**30."
+_GAP = "No gap. Its scores are of an ImageNet start; the stated GFLOPs are MACs / 2**30."
 
 _W48 = Reference(
     paper=_PAPER,
@@ -261,7 +261,7 @@ REFERENCE = {
         parameters=9_641_119,
         macs=147.4e9,
         scores={"Cityscapes val mIoU (mmsegmentation, 160k iterations)": 0.788},
-        gap="None in the network. Its authors list no score; parameters and MACs are our count.",
+        gap="No gap. Its authors list no score; parameters and MACs are our count.",
     ),
     "hrnetv2_w18_small_v2": replace(
         _W48, parameters=3_939_579, macs=76.9e9, scores={"Cityscapes val mIoU": 0.762}
@@ -279,6 +279,7 @@ REFERENCE = {
         parameters=17_156_851,
         macs=405.3e9,
         scores={},
+        reconstructed=True,
         gap=_APPROACH + "HRNetV2-W48 without its fourth stage, head on three streams.",
     ),
     "minihrnet_a2": replace(
@@ -288,6 +289,7 @@ REFERENCE = {
         parameters=22_608_595,
         macs=347.3e9,
         scores={},
+        reconstructed=True,
         gap=_APPROACH + "HRNetV2-W48 with one exchange unit in each of the stages 2, 3 and 4.",
     ),
 }

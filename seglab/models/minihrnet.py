@@ -48,7 +48,7 @@ REFERENCE = {
             "Cityscapes val mIoU (mean of the released per-class results)": 0.6167,
         },
         gap=(
-            "None in the network. The thesis says 13 % of HRNet's parameters; the released network has "
+            "No gap. The thesis says 13 % of HRNet's parameters; the released network has "
             "14.5 % of HRNetV2-W48's. The MACs are our count of its convolutions, the author states none."
         ),
     )

@@ -35,8 +35,8 @@ REFERENCE = {
         num_classes=4,
         scores={"soccer val mIoU at 1/4 (4 classes, private data)": 0.8189},
         gap=(
-            "None in the network, which is the reproduction's; the paper's own was not available. The "
-            "score's validation images were partly trained on. MACs are our count of the convolutions."
+            "No gap to the reproduction's network; the paper's own was not available. The pictures of its "
+            "published score were partly trained on. MACs are our count of the convolutions."
         ),
     )
 }

@@ -15,7 +15,8 @@ from seglab.results import Results, summed_confusion
 def class_iou(results: Results) -> Figure:
     """What to see: which classes carry the mean and which ones pull it down, in the three projects' networks.
 
-    CamVid, test; the bars are the matrices of all seeds added, the dashes the single seeds.
+    CamVid, test; the bars are the matrices of all seeds added, the dashes the single seeds where there are
+    several.
     """
     table = results.comparison
     shown = [name for name in SUBJECTS if name in set(table["name"])] or [table["name"].iloc[0]]
@@ -24,13 +25,15 @@ def class_iou(results: Results) -> Figure:
         for axes, name in zip(figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown, strict=True):
             of_name = table[table["name"] == name]
             draw_class_iou(axes, *summed_confusion(of_name, "test"))
+            axes.set_title(f"{name} on CamVid test, {seeds(of_name)}", loc="left")
+            if len(of_name) == 1:
+                continue
             matrices = np.stack([runs.read_confusion(folder, "test")[0] for folder in of_name["folder"]])
             for seed, scores in zip(of_name["seed"], 100 * metrics.iou(matrices), strict=True):
                 places = range(len(scores))
                 axes.plot(places, scores, "_", color="black", ms=7, zorder=3, label=f"seed {seed}")
                 for x, text in enumerate(axes.texts[: len(scores)]):
                     text.set_y(np.nanmax([text.get_position()[1], scores[x] + 1.5]))
-            axes.set_title(f"{name} on CamVid test, {seeds(of_name)}", loc="left")
     return figure
 
 

@@ -15,7 +15,8 @@ from seglab.results import MissingResults, Results, plain_record
 def conventions(results: Results) -> Figure:
     """What to see: how far apart the mean IoUs of one network are under the conventions of several systems.
 
-    CamVid, test; a point is a network, mean over its seeds; the line is its score by this study's convention.
+    CamVid, test; a point is a network of the comparison, mean over its seeds; the line is its score by this
+    study's convention.
     """
     table = convention_scores(results)
     ours = table.iloc[0]
@@ -30,7 +31,7 @@ def conventions(results: Results) -> Figure:
         labels = [f"{name}\n{system}".strip() for name, system in zip(table.index, systems, strict=True)]
         axes.set_yticks(range(len(table)), labels, fontsize=6)
         axes.invert_yaxis()
-        axes.set_xlabel("mean IoU on CamVid test (%), mean over the seeds")
+        axes.set_xlabel("mean IoU on CamVid test (%)")
         figure.legend(loc="outside lower center", ncols=3)
     return figure
 
@@ -44,14 +45,14 @@ def convention_scores(results: Results) -> pd.DataFrame:
         MissingResults: If no run has the matrices of its single pictures.
     """
     found: dict[str, list[pd.Series]] = {}
-    for row in results.on_camvid.itertuples():
+    for row in results.comparison.itertuples():
         try:
             counts = runs.read_images(plain_record(row.folder, "test"), "test").counts
         except RunError:
             continue
         used = {name: use.convention for name, use in CONVENTIONS.items() if use.resolution == 1}
         scores = {name: 100 * convention.score(counts) for name, convention in used.items()}
-        found.setdefault(row.label, []).append(pd.Series(scores))
+        found.setdefault(row.name, []).append(pd.Series(scores))
     if not found:
         raise MissingResults(
             f"{results.root}: no run has matrices of single pictures; `seglab evaluate RUN --split test` "

@@ -29,13 +29,31 @@ def iou_frequency(results: Results) -> Figure:
         error = [middle - percent.min(0), percent.max(0) - middle]
         axes.errorbar(share, middle, yerr=error, fmt="none", ecolor="#777777", lw=0.8, zorder=1)
         axes.scatter(share, middle, c=class_colors(classes), edgecolors="#333333", s=42, zorder=2)
-        for k, name in enumerate(classes):
-            axes.annotate(name, (share[k], middle[k]), xytext=(6, 3), textcoords="offset points", fontsize=7)
+        for k, (offset, side) in enumerate(_sides(share, middle)):
+            place = {"xytext": offset, "textcoords": "offset points", "ha": side}
+            axes.annotate(classes[k], (share[k], middle[k]), fontsize=7, **place)
         axes.set_xscale("log")
         axes.margins(x=0.1)
         axes.set(xlabel="share of the labelled training pixels (%)", ylabel="IoU on CamVid test (%)")
         axes.set_ylim(0, 100)
         rank = spearmanr(share, middle).statistic
         networks = f"{len(scores)} network{'s' * (len(scores) > 1)}"
-        axes.set_title(f"{networks}; rank correlation {rank:.2f}", loc="left")
+        axes.set_title(f"{networks}: median, worst to best; rank correlation {rank:.2f}", loc="left")
     return figure
+
+
+def _sides(share: np.ndarray, iou: np.ndarray) -> list[tuple[tuple[int, int], str]]:
+    """Where a name stands beside its point, so that close neighbours keep out of each other's way."""
+    order = np.argsort(share)
+    clusters = [[order[0]]]
+    for k in order[1:]:
+        last = clusters[-1][-1]
+        near = share[k] < 1.7 * share[last] and abs(iou[k] - iou[last]) < 8
+        clusters[-1].append(k) if near else clusters.append([k])
+    sides = [((6, 3), "left")] * len(share)
+    for cluster in clusters:
+        for k in cluster[:-1]:
+            sides[k] = ((6, -9), "left")
+        if len(cluster) > 1:
+            sides[cluster[0]] = ((-6, 3), "right")
+    return sides

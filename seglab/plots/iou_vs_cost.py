@@ -73,9 +73,10 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, column: str, unit: float) -> No
     axes.margins(x=0.2, y=0.12)
     for name in front:  # once the limits are known: near an edge the name stands inwards
         place = axes.transAxes.inverted().transform(axes.transData.transform((cost[name], 0)))[0]
-        axes.annotate(
-            name, (cost[name], table.loc[name, "mean"]), xytext=(0, 7), textcoords="offset points",
-            fontsize=5.5, ha="left" if place < 0.3 else "right" if place > 0.7 else "center",
+        inwards = place > 0.6
+        axes.annotate(  # the front rises to the right, and leaves these sides free
+            name, (cost[name], table.loc[name, "mean"]), xytext=(0, 7) if inwards else (5, -9),
+            textcoords="offset points", fontsize=5.5, ha="right" if inwards else "left",
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

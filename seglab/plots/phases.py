@@ -15,8 +15,8 @@ _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 def phases(results: Results) -> Figure:
     """What to see: whether freezing and small pictures at first pay, at equal cost.
 
-    Soccer scenes, validation; the line is the first seed, points at its end are all seeds on the test split.
-    An epoch of pictures of half the size costs a quarter. The shading shows the phases of the full schedule,
+    Soccer scenes; left the mean over the seeds on the validation split, right all seeds on the test split. An
+    epoch of pictures of half the size costs a quarter. The shading shows the phases of the full schedule,
     `recipe`.
     """
     table = results.study("soccer_phases", "seglab study-full")
@@ -26,18 +26,18 @@ def phases(results: Results) -> Figure:
         names = list(dict.fromkeys(table["name"]))
         for nth, name in enumerate(names):
             of_name = table[table["name"] == name].sort_values("seed")
-            history = _costed(of_name["folder"].iloc[0])
+            histories = [_costed(folder) for folder in of_name["folder"]]
             color, dash = SERIES[nth % len(SERIES)], _DASHES[nth % len(_DASHES)]
-            scored = history.dropna(subset="mean_iou")
-            axes.plot(scored["cost"], 100 * scored["mean_iou"], ls=dash, color=color, label=name)
+            scored = pd.concat(histories).dropna(subset="mean_iou").groupby("cost")["mean_iou"].mean()
+            axes.plot(scored.index, 100 * scored, ls=dash, color=color, label=name)
             scores = 100 * of_name["scores.test.mean_iou"]
             ends.plot([nth] * len(scores), scores, "o", color=color, ms=4)
             ends.plot(nth, scores.mean(), "_", color="black", ms=14)
             if name == "recipe":
-                _shade(axes, history)
+                _shade(axes, histories[0])
         axes.set(xlabel="pixels seen, in epochs of full-size pictures", ylabel="mean IoU (%)", xlim=(0, None))
-        axes.set_title("validation", loc="left")
-        ends.set_title("test", loc="left")
+        axes.set_title("validation, mean over the seeds", loc="left")
+        ends.set_title("test, each seed", loc="left")
         ends.set_xticks(range(len(names)), names, rotation=40, ha="right")
         ends.margins(x=0.15)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3)
