@@ -36,15 +36,12 @@ from seglab.config import (
     ScheduleConfig,
     TrainingConfig,
 )
-from seglab.recipes import MODERATE, recipe
+from seglab.recipes import LITE0_INPUT, MODERATE, recipe
 
 STUDY = "camvid_comparison"
 SEEDS = (0, 1, 2)
 LEARNING_RATE = 1e-3  # the best of `tuning`, and the lowest that was tried
 LEARNING_RATES = (1e-3, 2e-3, 4e-3)
-
-# What the weights of EfficientNet-Lite0 were trained with; from scratch it gets the same.
-LITE0_INPUT = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 
 # Run name -> network and its options.
 NETWORKS: dict[str, ModelConfig] = {

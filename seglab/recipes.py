@@ -40,6 +40,7 @@ _BUDGET: dict[str, dict[str, tuple[tuple[int, int] | None, int]]] = {
     "street_scenes": {"quick": ((128, 256), 10), "laptop": ((128, 256), 30), "full": (None, 0)},
     "camvid": {"quick": ((180, 240), 4), "laptop": ((180, 240), 20), "full": (None, 0)},
     "soccer_scenes": {"quick": ((120, 160), 6), "laptop": ((240, 320), 12), "full": (None, 0)},
+    "soccer": {"quick": ((120, 160), 6), "laptop": ((240, 320), 12), "full": (None, 0)},
     "cityscapes": {"quick": ((128, 256), 1), "laptop": ((128, 256), 5), "full": (None, 0)},
 }
 
@@ -51,6 +52,7 @@ _FULL_SIZES = {
     "street_scenes": (256, 512),
     "camvid": (360, 480),
     "soccer_scenes": (480, 640),
+    "soccer": (480, 640),
     "cityscapes": (1024, 2048),
 }
 
@@ -59,6 +61,7 @@ _REPORT_SPLITS = {
     "street_scenes": ("val", "test"),
     "camvid": ("val", "test", "test_seq05vd", "test_0001tp"),
     "soccer_scenes": ("val", "test"),
+    "soccer": ("val", "test"),
     "cityscapes": ("val",),
 }
 
@@ -73,6 +76,9 @@ _PACE = {
     "miniunet": 2.5,
 }
 
+# What the weights of EfficientNet-Lite0 were trained with.
+LITE0_INPUT = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+
 # How pictures are varied where there are few of them.
 MODERATE = AugmentConfig(scale=(0.75, 1.5), flip=0.5, brightness=0.3, contrast=0.3, saturation=0.3)
 
@@ -82,15 +88,15 @@ def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed:
 
     Args:
         name: One of `RECIPES`.
-        data: `street_scenes`, `camvid`, `soccer_scenes` or `cityscapes`, or the path of the YAML file of your
-            own data; the study is then named after the file.
+        data: `street_scenes`, `camvid`, `soccer_scenes`, `soccer` or `cityscapes`, or the path of the YAML
+            file of your own data; the study is then named after the file.
         profile: `quick`, `laptop` or `full`.
         seed: Seed of weights, data order and augmentation.
 
     Raises:
         ConfigError: If one of them is unknown.
     """
-    own = data.endswith((".yaml", ".yml"))
+    own = data.lower().endswith((".yaml", ".yml"))
     budgets = {data: _OWN_BUDGET} if own else _BUDGET
     for what, value, known in (
         ("recipe", name, RECIPES),
@@ -261,8 +267,8 @@ def miniunet(base: Experiment) -> Experiment:
     """
     encoder = "resnet18" if base.profile == "full" else "efficientnet_lite0"
     data = base.data
-    if encoder == "efficientnet_lite0":  # trained on pictures in [-1, 1]
-        data = replace(data, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    if encoder == "efficientnet_lite0":
+        data = replace(data, **LITE0_INPUT)
     full_size = data.input_size or _FULL_SIZES.get(data.name)
     half = full_size and (full_size[0] // 2, full_size[1] // 2)  # of your own pictures' size nothing is known
     base = replace(

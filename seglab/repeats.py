@@ -67,6 +67,8 @@ def _history(run: Path, again: Path) -> str:
     if len(one) != len(other):
         return f"{len(one)} epochs and {len(other)}"
     columns = [name for name in one.columns if name in other.columns]
+    if not {"epoch", "loss"} <= set(columns):
+        raise RunError(f"{run / 'history.csv'}: damaged (no columns epoch and loss, or not in {again})")
     unequal = one[columns].ne(other[columns]) & ~(one[columns].isna() & other[columns].isna())
     if not unequal.any(axis=None):
         return SAME
@@ -83,8 +85,9 @@ def _counts(run: Path, again: Path, splits: tuple[str, ...]) -> str:
             one, other = (runs.read_confusion(folder, split)[0] for folder in (run, again))
         if one.shape != other.shape:
             return f"{split}: of other pictures"
-        if moved := int(np.abs(one - other).sum()) // 2:
-            return f"{split}: {moved:,} of {one.sum():,} pixels counted otherwise"
+        if (one != other).any():
+            counted_otherwise = -(-int(np.abs(one - other).sum()) // 2)  # a pixel leaves a cell for another
+            return f"{split}: {counted_otherwise:,} of {one.sum():,} pixels counted otherwise"
     return SAME
 
 

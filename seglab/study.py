@@ -75,9 +75,12 @@ def train_missing(experiments: Iterable[Experiment], at_once: int = 1) -> None:
         at_once: Trainings side by side. On a processor one is best; a GPU has room for several small ones.
 
     Raises:
+        ConfigError: If `at_once` is below 1.
         RunError: If a folder holds another experiment, before anything is run; or, at the end, naming those
             that failed.
     """
+    if at_once < 1:
+        raise ConfigError(f"--at-once: got {at_once}; allowed is 1 or more")
     missing = [experiment for experiment in experiments if not _is_there(experiment)]
     failed = []
     with ThreadPoolExecutor(at_once) as pool, TemporaryDirectory() as configs:

@@ -41,11 +41,11 @@ def test_override_changes_one_field(text, path, expected):
         value = getattr(value, name)
     assert value == expected and type(value) is type(expected)
     # And nothing else: put back, the experiment is the old one.
-    before, after = to_dict(BASE), to_dict(changed)
+    whole_before, whole_after = before, after = to_dict(BASE), to_dict(changed)
     for name in path[:-1]:
         before, after = before[name], after[name]
     after[path[-1]] = before[path[-1]]
-    assert after == before
+    assert whole_after == whole_before
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,14 @@ def test_override_changes_one_field(text, path, expected):
     [
         ("optimizr.lr=1", ["optimizr", "did you mean optimizer"]),
         ("optimizer.lrr=1", ["optimizer.lrr", "did you mean lr", "weight_decay"]),
-        ("optimizer.lr.x=1", ["optimizer.lr"]),
+        ("optimizer.lr.x=1", ["optimizer.lr.x: optimizer.lr has no fields", "optimizer.lr=VALUE"]),
+        ("phases.0.epochs=1", ["phases has no fields", "phases=VALUE"]),
+        ("model.options.a.b=1", ["model.options.a", "unknown"]),
+        ("phases=[{name: a, epochs: 0}]", ["phases[0].epochs: got 0", "1 or more"]),
+        ("training.clip_norm=fast", ["training.clip_norm", "a number, or null"]),
+        ("data.mean=[123.675, 116.28, 103.53]", ["data.mean", "123.675", "[0, 1]"]),
+        ("data.std=[.inf, 1, 1]", ["data.std", "finite"]),
+        ("optimizer.weight_decay=.inf", ["optimizer.weight_decay", "finite"]),
         ("optimizer=3", ["optimizer", "section", "optimizer.lr"]),
         ("optimizer.lr=fast", ["optimizer.lr", "'fast'", "a number"]),
         ("optimizer.lr=-1", ["optimizer.lr", "-1.0", "above 0"]),

@@ -50,14 +50,20 @@ def test_history_and_confusion_round_trip(tmp_path):
     assert list(history["epoch"]) == [1, 2] and math.isnan(history["mean_iou"][0])
 
     confusion = np.array([[2**40, 1], [0, 7]])
-    runs.write_confusion(tmp_path, "val", confusion, ["traffic light", "b"])
+    names = ("traffic light", 'b, or "not b"')
+    runs.write_confusion(tmp_path, "val", confusion, names)
     found, classes = runs.read_confusion(tmp_path, "val")
     np.testing.assert_array_equal(found, confusion)
-    assert classes == ("traffic light", "b")
+    assert classes == names
     assert runs.splits(tmp_path) == ["val"]
 
 
-@pytest.mark.parametrize("text", ["a,b\n1,2\n", "a,b\n1,2\n3,x\n", "a,b\n1,2\n3,-4\n", "", "a,b\n1,2\n3\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,2\n", "a,b\n1,2\n3,x\n", "a,b\n1,2\n3,-4\n", f"a,b\n1,2\n3,{2**70}\n", "", "a,b\n1,2\n3\n"
+    ],
+)  # fmt: skip
 def test_damaged_confusion_is_named(tmp_path, text):
     (tmp_path / "confusion_val.csv").write_text(text)
     with pytest.raises(RunError, match=r"confusion_val\.csv: not a square matrix"):

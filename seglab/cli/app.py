@@ -18,6 +18,6 @@ Device = Literal["auto", "cpu", "cuda"]
 def parse_size(option: str, text: str) -> tuple[int, int]:
     """Reads `512x1024`, height first."""
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise ConfigError(f"{option}: got {text!r}; allowed is HEIGHTxWIDTH, for example 512x1024")
     return int(parts[0]), int(parts[1])

@@ -36,7 +36,8 @@ def train(
     Args:
         recipe: How a network is trained; `seglab recipes` lists them.
         overrides: Changes of single fields; `--show` prints them all.
-        data: Data set, street_scenes unless given; `seglab data list` lists them.
+        data: Data set with training pictures, or the YAML file of your own, street_scenes unless given;
+            `seglab data list` lists them.
         profile: Budget, quick unless given: minutes, half an hour, or as published.
         seed: Seed of weights, data order and augmentation, 0 unless given.
         config: Take the experiment from a config.yaml instead of a recipe.
@@ -92,12 +93,12 @@ def repeat(run: Annotated[Positional[Path], arg(metavar="RUN")], /) -> None:
     from seglab.trainers.observers import Terminal
     from seglab.trainers.repeat import repeat
 
-    found, changes = repeat(run, [Terminal()])
+    found, changes, again = repeat(run, [Terminal()])
     for what, outcome in found.compared.items():
         print(f"{what}: {outcome}")
     if not found.same:
         why = f"; another {', '.join(changes)} than then" if changes else ""
-        raise RunError(f"{run}: does not repeat{why}; the second training is below runs/repeats/")
+        raise RunError(f"{run}: does not repeat{why}; the second training is {again}; remove it to try again")
 
 
 @app.command
@@ -122,7 +123,8 @@ def lr_find(
     Args:
         recipe: How a network is trained; `seglab recipes` lists them. Its first phase is what is run.
         overrides: Changes of single fields; `seglab train RECIPE --show` prints them all.
-        data: Data set, street_scenes unless given; `seglab data list` lists them.
+        data: Data set with training pictures, or the YAML file of your own, street_scenes unless given;
+            `seglab data list` lists them.
         profile: Budget, quick unless given.
         config: Take the experiment from a config.yaml instead of a recipe.
         first: Rate of the first step.

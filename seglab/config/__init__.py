@@ -21,6 +21,7 @@ from seglab.config.experiment import (
 from seglab.config.reading import (
     config_hash,
     from_dict,
+    load_yaml,
     override,
     read_yaml,
     to_dict,
@@ -43,6 +44,7 @@ __all__ = [
     "TrainingConfig",
     "config_hash",
     "from_dict",
+    "load_yaml",
     "override",
     "read_yaml",
     "to_dict",

@@ -13,12 +13,25 @@ from seglab.errors import ConfigError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+class FieldError(ConfigError):
+    """A field is out of range; a reader that knows where its section stands gives it the full name.
+
+    Args:
+        section: Where the field stands, as far as its owner knows.
+        text: The field's own name, what came and what is allowed.
+    """
+
+    def __init__(self, section: str, text: str) -> None:
+        super().__init__(f"{section}.{text}" if section else text)
+        self.text = text
+
+
 def _check(condition: bool, owner: object, name: str, allowed: str) -> None:
-    """Raises ConfigError naming the field `name` of `owner` unless `condition` holds."""
+    """Raises FieldError naming the field `name` of `owner` unless `condition` holds."""
     if not condition:
         section = type(owner).__name__.removesuffix("Config").lower()
-        prefix = "" if section == "experiment" else f"{section}."
-        raise ConfigError(f"{prefix}{name}: got {getattr(owner, name)!r}; allowed is {allowed}")
+        text = f"{name}: got {getattr(owner, name)!r}; allowed is {allowed}"
+        raise FieldError("" if section == "experiment" else section, text)
 
 
 def _check_size(owner: object, name: str) -> None:
@@ -63,8 +76,9 @@ class DataConfig:
     def __post_init__(self) -> None:
         _check_size(self, "input_size")
         _check(0 <= self.class_uniform <= 1, self, "class_uniform", "a share in [0, 1]")
-        _check(min(self.std) > 0, self, "std", "three numbers above 0")
-        _check(self.cache_gib >= 0, self, "cache_gib", "0 or more")
+        _check(all(0 <= value <= 1 for value in self.mean), self, "mean", "three numbers in [0, 1]")
+        _check(all(0 < value < math.inf for value in self.std), self, "std", "three finite numbers above 0")
+        _check(0 <= self.cache_gib < math.inf, self, "cache_gib", "a finite number of 0 or more")
         _check(self.workers is None or self.workers >= 0, self, "workers", "0 or more, or null")
 
 
@@ -154,12 +168,12 @@ class LossConfig:
         good = set(self.terms) <= set(LOSS_TERMS) and any(self.terms.values())
         good = good and all(0 <= weight < math.inf for weight in self.terms.values())
         _check(good, self, "terms", f"weights of 0 or more, not all 0, for some of {', '.join(LOSS_TERMS)}")
-        _check(self.log_offset > 1, self, "log_offset", "a number above 1")
+        _check(1 < self.log_offset < math.inf, self, "log_offset", "a finite number above 1")
         _check(0 <= self.label_smoothing < 1, self, "label_smoothing", "a share in [0, 1)")
         _check(0 < self.ohem_threshold <= 1, self, "ohem_threshold", "a probability in (0, 1]")
         _check(0 <= self.ohem_min_kept <= 1, self, "ohem_min_kept", "a share in [0, 1]")
-        _check(self.focal_gamma >= 0, self, "focal_gamma", "0 or more")
-        _check(self.aux_weight >= 0, self, "aux_weight", "0 or more")
+        for name in ("focal_gamma", "aux_weight"):
+            _check(0 <= getattr(self, name) < math.inf, self, name, "a finite number of 0 or more")
 
 
 @dataclass(frozen=True)
@@ -178,7 +192,7 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         _check(self.lr > 0 and math.isfinite(self.lr), self, "lr", "a finite number above 0")
-        _check(self.weight_decay >= 0, self, "weight_decay", "0 or more")
+        _check(0 <= self.weight_decay < math.inf, self, "weight_decay", "a finite number of 0 or more")
         _check(0 <= self.momentum < 1, self, "momentum", "a number in [0, 1)")
 
 
@@ -201,7 +215,7 @@ class ScheduleConfig:
     per: Literal["step", "epoch"] = "step"
 
     def __post_init__(self) -> None:
-        _check(self.power > 0, self, "power", "a number above 0")
+        _check(0 < self.power < math.inf, self, "power", "a finite number above 0")
         _check(self.warmup_steps >= 0, self, "warmup_steps", "0 or more")
         if self.name == "onecycle":
             _check(self.warmup_steps == 0, self, "warmup_steps", "0, because onecycle warms up by itself")

@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from seglab.config.experiment import Experiment
+from seglab.config.experiment import Experiment, FieldError
 from seglab.errors import ConfigError
 
 T = TypeVar("T")
@@ -28,6 +28,19 @@ T = TypeVar("T")
 # What PyYAML raises over a text: its own errors, and whatever its constructors raise over values that only
 # look like a date, a number or a tag.
 _NO_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
+
+
+def load_yaml(path: Path | str) -> Any:
+    """What a YAML file holds, as plain values.
+
+    Raises:
+        OSError: If it cannot be read.
+        ConfigError: If it is no YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except _NO_YAML as error:
+        raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -63,7 +76,11 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     for name, f in fields.items():
         if name not in values and f.default is required and f.default_factory is required:
             raise ConfigError(f"{_join(where, name)}: missing")
-    return cls(**{name: _coerce(v, hints[name], _join(where, name)) for name, v in values.items()})
+    coerced = {name: _coerce(v, hints[name], _join(where, name)) for name, v in values.items()}
+    try:
+        return cls(**coerced)
+    except FieldError as error:
+        raise ConfigError(_join(where, error.text)) from None
 
 
 def override(config: T, overrides: Iterable[str]) -> T:
@@ -80,8 +97,11 @@ def override(config: T, overrides: Iterable[str]) -> T:
         *sections, last = name.strip().split(".")
         target = values
         for depth, section in enumerate(sections):
-            if not isinstance(target.get(section), dict):
-                raise ConfigError(unknown(f"field {'.'.join(sections[: depth + 1])}", section, target))
+            outer = ".".join(sections[: depth + 1])
+            if section not in target:
+                raise ConfigError(unknown(f"field {outer}", section, target))
+            if not isinstance(target[section], dict):
+                raise ConfigError(f"{name}: {outer} has no fields; allowed is {outer}=VALUE")
             target = target[section]
         if sections[-1:] not in (["options"], ["terms"]) and last not in target:
             raise ConfigError(unknown(f"field {name}", last, target))
@@ -107,11 +127,9 @@ def read_yaml(path: Path | str) -> Experiment:
         ConfigError: If the file is missing, no YAML, or as `from_dict` does.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = load_yaml(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except _NO_YAML as error:
-        raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
     try:
         return from_dict(Experiment, values)
     except ConfigError as error:
@@ -145,7 +163,10 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
         return _plain(value, name)
     if origin is types.UnionType:  # only `X | None` occurs
         inner = next(arg for arg in args if arg is not type(None))
-        return None if value is None else _coerce(value, inner, name)
+        try:
+            return None if value is None else _coerce(value, inner, name)
+        except ConfigError as error:
+            raise ConfigError(f"{error}, or null") from None
     if origin is Literal:
         if value not in args:
             raise ConfigError(f"{name}: got {value!r}; allowed is one of {', '.join(map(str, args))}")

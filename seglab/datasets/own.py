@@ -31,9 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from seglab.config import from_dict
+from seglab.config import from_dict, load_yaml
 from seglab.datasets.base import Sample, SegmentationDataset, pair
 from seglab.errors import ConfigError, DataError
 from seglab.labels import IGNORE_INDEX, LabelSpace
@@ -101,11 +99,9 @@ def read(path: Path | str) -> OwnData:
     """
     path = Path(path).expanduser()
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); allowed is a data set's YAML") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
     try:
         return from_dict(OwnData, values)
     except ConfigError as error:

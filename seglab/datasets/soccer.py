@@ -75,7 +75,8 @@ def open_split(split: str, root: Path | str | None = None) -> SegmentationDatase
     try:
         names = drawn_once(path, list(samples), _SHARES, _SEED)[split]
     except OSError as error:
-        raise DataError(f"{path}: the split of the pictures cannot be stored ({error.strerror})") from None
+        reason = error.strerror or error
+        raise DataError(f"{path}: the split of the pictures cannot be stored ({reason})") from None
     return SegmentationDataset("soccer", split, SOCCER4, [samples[name] for name in names], root)
 
 

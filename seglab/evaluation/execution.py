@@ -120,7 +120,8 @@ def choose_execution(
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     machine = [name, torch.get_num_threads(), torch.__version__, _code_of_networks()]
-    key = json.dumps([*machine, model.name, model.options, shape, precisions, formats])
+    step_kind = [training.deterministic, training.cuda_graphs, training.accumulation]
+    key = json.dumps([*machine, *step_kind, model.name, model.options, shape, precisions, formats])
     path = cache_root() / "execution.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))

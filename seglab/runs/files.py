@@ -56,8 +56,9 @@ def read_history(folder: Path | str) -> pd.DataFrame:
 
 def write_confusion(folder: Path, split: str, confusion: np.ndarray, classes: Iterable[str]) -> None:
     """Writes `confusion_<split>.csv`: class names as header, then one row per true class."""
-    rows = [",".join(classes), *(",".join(map(str, row)) for row in confusion.tolist())]
-    write_text(folder / f"confusion_{split}.csv", "\n".join(rows) + "\n")
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([list(classes), *confusion.tolist()])
+    write_text(folder / f"confusion_{split}.csv", text.getvalue())
 
 
 def splits(folder: Path | str) -> list[str]:
@@ -80,7 +81,7 @@ def read_confusion(folder: Path | str, split: str) -> tuple[np.ndarray, tuple[st
             raise ValueError
     except FileNotFoundError:
         raise RunError(f"{path}: this run was not evaluated on the split {split!r}") from None
-    except ValueError:
+    except (ValueError, OverflowError, csv.Error):
         raise RunError(f"{path}: not a square matrix of counts under a header of class names") from None
     return confusion, tuple(classes)
 

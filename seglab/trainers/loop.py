@@ -83,9 +83,12 @@ def train(
             training = Training(experiment, folder, processes, observers, resume)
             if not resume:
                 stack.enter_context(claim)
-            return training.run(stack.enter_context(StopRequest()))
-    finally:
-        processes.leave()
+            summary = training.run(stack.enter_context(StopRequest()))
+    except BaseException as error:
+        processes.leave(together=isinstance(error, Interrupted))  # a stop is agreed upon, an error is not
+        raise
+    processes.leave()
+    return summary
 
 
 class Training:
@@ -214,7 +217,8 @@ class Training:
         progress.seconds += time.perf_counter() - started
         progress.cpu_seconds += _cpu_clock() - cpu_started
         progress.history.append(record.history_row(progress, learner.phase.name, learner.skipped))
-        if training.select == "best" and due and record.best_epoch(progress.history) == progress.epoch:
+        best = record.best_epoch(self.experiment, progress.history)
+        if training.select == "best" and due and best == progress.epoch:
             weights = {name: tensor.clone() for name, tensor in learner.evaluated.state_dict().items()}
             progress.best = {"epoch": progress.epoch, "weights": weights}
         progress.batch, progress.losses, progress.seconds, progress.cpu_seconds = 0, [], 0.0, 0.0
@@ -240,7 +244,7 @@ class Training:
                 split: self._evaluate(learner, split, stop) for split in self.experiment.data.report_splits
             }
         except _Stopped:
-            raise self._interrupted(None, stop) from None
+            raise self._interrupted(None, stop) from None  # the last epoch is saved, and rounded now
         confusions = {split: images.confusions.sum(0) for split, images in counts.items()}
         size = self.train_set.read_mask(0).shape
         summary = record.summary(self.experiment, progress, selected, confusions, size)
@@ -263,9 +267,15 @@ class Training:
                     raise _Stopped
                 yield sample
 
-        own = count_images(
-            learner.scored, samples(), self.labels.num_classes, learner.execution, self.experiment.data
-        )
+        own, stopped = None, False
+        try:
+            own = count_images(
+                learner.scored, samples(), self.labels.num_classes, learner.execution, self.experiment.data
+            )
+        except _Stopped:
+            stopped = True
+        if processes.any(stopped)[0]:
+            raise _Stopped
         counts = np.empty((len(dataset), *own.shape[1:]), np.int64)
         for rank, part in enumerate(processes.gather(own)):
             counts[rank :: processes.world_size] = part
@@ -355,11 +365,12 @@ class Training:
             runs.write_history(self.folder, progress.history)  # rows after the checkpoint are made again
 
     def _interrupted(self, saver: Saver | None, stop: StopRequest) -> Interrupted:
-        if saver is not None:
-            saver.save()
+        """Saves, unless that was done already, and says how to go on."""
+        saved = saver is None or saver.save()
+        done = "stopped and saved" if saved else "stopped, and the last good checkpoint is there"
         # The other processes may have been told by this one.
         return Interrupted(
-            f"stopped and saved; to go on: seglab train --resume {self.folder}", stop.number or signal.SIGTERM
+            f"{done}; to go on: seglab train --resume {self.folder}", stop.number or signal.SIGTERM
         )
 
     def _diverged(self, loss: float, progress: Progress) -> DivergedError:

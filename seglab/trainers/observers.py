@@ -144,8 +144,9 @@ def epoch_line(progress: Progress) -> str:
     """One line about the last epoch, for people."""
     row = progress.history[-1]
     left = tqdm.format_interval((progress.experiment.training.epochs - progress.epoch) * row["seconds"])
+    loss = "none was finite" if row["loss"] is None else f"{row['loss']:.4f}"
     scores = "" if row["mean_iou"] is None else f"mean IoU {row['mean_iou']:.3f}  "
     return (
-        f"epoch {progress.epoch:3d}/{progress.experiment.training.epochs}  loss {row['loss']:.4f}  {scores}"
+        f"epoch {progress.epoch:3d}/{progress.experiment.training.epochs}  loss {loss}  {scores}"
         f"{row['images_per_second']:.1f} images/s  {left} left"
     )

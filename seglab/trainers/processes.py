@@ -76,10 +76,16 @@ class Processes:
         if self.world_size > 1:
             dist.barrier()
 
-    def leave(self) -> None:
-        """Ends the work together."""
+    def leave(self, together: bool = True) -> None:
+        """Ends the work.
+
+        Args:
+            together: Wait for the others first, who may still be writing. Not so after an error: they wait
+                for something else, and only learn of it when this process is gone.
+        """
         if self.world_size > 1:
-            dist.barrier()
+            if together:
+                dist.barrier()
             dist.destroy_process_group()
 
 

@@ -66,7 +66,7 @@ def summary(
             for split, confusion in confusions.items()
         },
         "selected_epoch": selected_epoch,
-        "best_epoch": best_epoch(history),
+        "best_epoch": best_epoch(experiment, history),
         "cost": _cost(experiment, progress.labels.num_classes, picture_size),
         "time": {
             "seconds": round(sum(row["seconds"] for row in history), 1),
@@ -77,9 +77,16 @@ def summary(
     }
 
 
-def best_epoch(history: list[dict[str, Any]]) -> int:
-    """The epoch with the highest mean IoU; of equally good ones the last."""
-    scored = [row for row in history if row["mean_iou"] is not None]
+def best_epoch(experiment: Experiment, history: list[dict[str, Any]]) -> int:
+    """The epoch with the highest mean IoU, of equally good ones the last; 0 if none was scored.
+
+    Only epochs compete that score what is kept: those whose phase has the head of the last one.
+    """
+    heads = [phase.head for phase in experiment.plan for _ in range(phase.epochs)]
+    competing = [row for row in history if heads[row["epoch"] - 1] == heads[-1]]
+    scored = [row for row in competing if row["mean_iou"] is not None]
+    if not scored:
+        return 0
     return max(scored, key=lambda row: (row["mean_iou"], row["epoch"]))["epoch"]
 
 

@@ -41,10 +41,16 @@ class Saver:
         every_s = self.progress.experiment.training.save_every_s
         return self.is_main and time.monotonic() - self.saved >= every_s
 
-    def save(self) -> None:
-        """Writes a checkpoint, unless the last steps were left out: the weights may be beyond repair."""
-        if not self.is_main or self.learner.skipped_in_a_row:
-            return
+    def save(self) -> bool:
+        """Writes a checkpoint, unless the last steps were left out: the weights may be beyond repair.
+
+        Returns:
+            Whether the state is on the disk, as far as this process writes at all.
+        """
+        if self.learner.skipped_in_a_row:
+            return False
+        if not self.is_main:
+            return True
         execution = self.learner.execution
         state = {
             "config_hash": config_hash(self.progress.experiment),
@@ -55,6 +61,7 @@ class Saver:
         }
         checkpoints.save(self.progress.folder / "checkpoints", self.learner.steps, state)
         self.saved = time.monotonic()
+        return True
 
 
 def newest_state(experiment: Experiment, run: Path, say: Callable[[str], None]) -> dict[str, Any] | None:
@@ -76,7 +83,10 @@ def newest_state(experiment: Experiment, run: Path, say: Callable[[str], None]) 
     for path in damaged:
         say(f"{path} is damaged; going on from the checkpoint before it")
     if state.get("config_hash") != config_hash(experiment):
-        raise CheckpointError(f"{run}: the newest checkpoint is of another experiment than config.yaml")
+        raise CheckpointError(
+            f"{run}: the newest checkpoint is of another experiment than config.yaml, or of a release of "
+            "seglab whose experiments have other fields"
+        )
     if missing := sorted({"execution", "provenance", *Saver.PROGRESS} - state.keys()):
         raise CheckpointError(
             f"{run}: the newest checkpoint is of another release of seglab: it lacks {', '.join(missing)}"

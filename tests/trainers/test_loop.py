@@ -1,21 +1,25 @@
 """The loop: it learns, repeats, resumes, shares a batch out, and refuses."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from seglab import checkpoints, metrics, runs
-from seglab.config import config_hash
+from seglab.config import PhaseConfig, config_hash
 from seglab.datasets import create_dataset
 from seglab.datasets.statistics import class_frequencies
 from seglab.errors import ConfigError, DataError, DivergedError, RunError
 from seglab.evaluation.evaluate import evaluate
 from seglab.evaluation.execution import Execution
+from seglab.labels import CITYSCAPES
+from seglab.trainers import record
 from seglab.trainers.learner import Learner
 from seglab.trainers.loop import train
-from seglab.trainers.observers import Observer
+from seglab.trainers.observers import Observer, Progress, epoch_line
 
 
 def weights(folder):
@@ -164,6 +168,21 @@ def test_resume_keeps_the_number_format_and_tells_changes(tiny, change, tmp_path
     assert summary["provenance"]["memory_format"] == "channels_last"
     assert summary["provenance"]["resumed_at_steps"] == [2]
     assert sum("another code revision" in text for text in said) == 1
+
+
+def test_the_best_epoch_is_one_of_the_head_that_is_kept(tiny, change):
+    phases = PhaseConfig("encoder", 2, head="aux"), PhaseConfig("decoder", 2)
+    experiment = replace(change(tiny, "training", epochs=4), phases=phases)
+    history = [{"epoch": n, "mean_iou": score} for n, score in ((1, 0.9), (2, 0.8), (3, None), (4, 0.1))]
+    assert record.best_epoch(experiment, history[:3]) == 0
+    assert record.best_epoch(experiment, history) == 4
+    assert record.best_epoch(change(tiny, "training", epochs=4), history) == 1
+
+
+def test_an_epoch_without_a_finite_step_has_a_line(tiny):
+    row = {"loss": None, "mean_iou": None, "seconds": 1.0, "images_per_second": 2.0}
+    progress = Progress(tiny, Path("run"), CITYSCAPES, steps_per_epoch=2, epoch=1, history=[row])
+    assert "loss none was finite" in epoch_line(progress)
 
 
 def test_best_weights_are_those_of_the_best_epoch(tiny, change, tmp_path):

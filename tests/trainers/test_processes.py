@@ -24,8 +24,8 @@ from seglab.trainers.lr_range import find_lr
 RANKS = (0, 1)
 
 
-def torchrun(*command):
-    """Runs a command in two processes; returns what they printed."""
+def torchrun(*command, fails=False):
+    """Runs a command in two processes; returns what they printed, or complained about if it is to fail."""
     command = [
         "-m",
         "torch.distributed.run",
@@ -36,9 +36,11 @@ def torchrun(*command):
         *command,
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert (done.returncode != 0) is fails, done.stderr
+    return done.stderr if fails else done.stdout
 
 
 @pytest.fixture
@@ -208,3 +210,26 @@ def test_the_command_runs_in_two_processes_and_one_of_them_speaks(gentle, change
     )
     assert out.count("val: mean IoU") == 1
     assert runs.read_summary(tmp_path / "run")["provenance"]["processes"] == 2
+
+
+FULL_DISK = """
+import os, sys
+from seglab import runs
+from seglab.config import read_yaml
+from seglab.errors import DiskError
+from seglab.trainers.loop import train
+
+def full(folder, history):
+    raise DiskError("no space on this disk")
+
+if os.environ["RANK"] == "0":
+    runs.write_history = full
+train(read_yaml(sys.argv[1]), sys.argv[2])
+"""
+
+
+def test_an_error_of_one_process_ends_both(gentle, tmp_path):
+    """The other one waits for the next step meanwhile, and would wait for ever."""
+    (tmp_path / "config.yaml").write_text(to_yaml(gentle), encoding="utf-8")
+    said = torchrun("-c", FULL_DISK, str(tmp_path / "config.yaml"), str(tmp_path / "run"), fails=True)
+    assert "no space on this disk" in said

@@ -2,12 +2,14 @@
 
 import json
 import re
+import signal
 
 import numpy as np
 import pytest
 
 from seglab import cli, repeats, runs
 from seglab.errors import ConfigError, RunError
+from seglab.trainers.interruption import Interrupted
 from seglab.trainers.loop import train
 from seglab.trainers.observers import Observer
 from seglab.trainers.repeat import repeat
@@ -32,7 +34,7 @@ def test_a_run_repeats_and_says_so(run, home, capsys):
     record = repeats.read(run)
     assert record.same
     assert record.provenance["config_hash"] == runs.read_summary(run)["provenance"]["config_hash"]
-    assert not (home / "runs" / "repeats" / "tests" / "tiny" / "seed0").exists()
+    assert list((home / "runs" / "repeats" / "tests").iterdir()) == []
     assert cli.main(["repeat", str(run)]) == 0  # as often as one likes
 
 
@@ -53,6 +55,13 @@ def edit_counts(run):
     runs.write_images(run, "test", runs.ImageCounts(images.names, counts))
 
 
+def gain_a_pixel(run):
+    images = runs.read_images(run, "test")
+    counts = images.counts.copy()
+    counts.ravel()[counts.argmax()] += 1
+    runs.write_images(run, "test", runs.ImageCounts(images.names, counts))
+
+
 def edit_weights(run):
     content = bytearray((run / runs.WEIGHTS).read_bytes())
     content[-1] ^= 1
@@ -64,6 +73,7 @@ def edit_weights(run):
     [
         (edit_history, "history", r"other from epoch 2 on: loss 9\.5 and \d\.\d+"),
         (edit_counts, "confusion matrices", r"test: 1 of 16,384 pixels counted otherwise"),
+        (gain_a_pixel, "confusion matrices", r"test: 1 of 16,385 pixels counted otherwise"),
         (edit_weights, "weights", "other bytes"),
     ],
 )
@@ -71,15 +81,15 @@ def test_a_difference_is_named_recorded_and_kept_to_look_at(run, home, capsys, e
     edit(run)
     assert cli.main(["repeat", str(run)]) == RunError.exit_code
     said = capsys.readouterr()
-    assert "does not repeat; the second training is below runs/repeats/" in said.err
+    assert "does not repeat; the second training is " in said.err
     found = repeats.read(run)
     assert not found.same
     assert [name for name, said in found.compared.items() if said != "same"] == [what]
     assert re.fullmatch(outcome, found.compared[what])
-    again = home / "runs" / "repeats" / "tests" / "tiny" / "seed0"
-    assert (again / "summary.json").is_file()
-    with pytest.raises(RunError, match="an earlier repeat, which differed"):
-        repeat(run)
+    (again,) = (home / "runs" / "repeats" / "tests").iterdir()
+    made = (again / "summary.json").read_bytes()
+    assert repeat(run)[0] == found  # what has ended is not trained again
+    assert (again / "summary.json").read_bytes() == made
 
 
 def test_what_changed_since_then_is_named(run, capsys):
@@ -93,14 +103,15 @@ def test_what_changed_since_then_is_named(run, capsys):
 
 def test_a_stopped_repeat_goes_on(run, home):
     class Stop(Observer):
-        def epoch(self, progress):
-            raise KeyboardInterrupt
+        def step(self, progress):
+            if progress.step == 3:
+                signal.raise_signal(signal.SIGTERM)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match=f"to go on: seglab repeat {run}") as stopped:
         repeat(run, [Stop()])
-    assert repeats.read(run) is None
-    found, _ = repeat(run)
-    assert found.same and found.provenance["resumed_at_steps"] == [2]  # two steps to an epoch
+    assert stopped.value.exit_code == 143 and repeats.read(run) is None
+    found, *_ = repeat(run)
+    assert found.same and found.provenance["resumed_at_steps"] == [3]
 
 
 def test_old_runs_are_compared_by_what_they_kept(run):
@@ -110,7 +121,7 @@ def test_old_runs_are_compared_by_what_they_kept(run):
     (run / runs.WEIGHTS).unlink()
     history = runs.read_history(run).drop(columns="cpu_seconds")
     history.to_csv(run / "history.csv", index=False)
-    found, _ = repeat(run)
+    found, *_ = repeat(run)
     assert found.same and set(found.compared) == {"history", "confusion matrices"}
 
 
@@ -124,6 +135,11 @@ def test_refusals(run, home, tiny, change, monkeypatch):
     (run / "repeated.json").write_text("{}")
     with pytest.raises(RunError, match=r"repeated\.json: damaged; `seglab repeat"):
         repeats.read(run)
+    (run / "confusion_val.csv").unlink()
+    (run / "images_val.npz").unlink()
+    with pytest.raises(RunError, match="not evaluated on the split 'val'"):
+        repeat(run)  # before anything is trained
+    assert not (home / "runs").exists()
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="several processes"):
         repeat(run)
