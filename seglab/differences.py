@@ -24,7 +24,7 @@ def seed_differences(table: pd.DataFrame, column: str, level: float = 0.95) -> p
     pooled over those with several seeds; the intervals are Student's.
 
     Args:
-        table: Rows of `Results.runs`, one per run; those without the score are left out.
+        table: Rows of `Results.runs`, all of one study; those without the score are left out.
         column: The score, such as `scores.test.mean_iou`.
         level: Coverage in (0, 1).
 
@@ -35,12 +35,12 @@ def seed_differences(table: pd.DataFrame, column: str, level: float = 0.95) -> p
         MissingResults: If no run has the score, there is no pair, or nothing with two seeds.
     """
     if column not in table:
-        raise MissingResults(f"no run has {column!r}; `seglab study-full` makes those that do")
+        raise MissingResults(f"no run has {column!r}", "seglab study-full")
     groups = table.dropna(subset=column).groupby("name")[column]
     mean, number = groups.mean().sort_values(ascending=False, kind="stable"), groups.count()
     degrees = int((number - 1).sum())
     if len(mean) < 2 or not degrees:
-        raise MissingResults("no two networks, or none with two seeds; `seglab study-full` makes them")
+        raise MissingResults("no two networks, or none with two seeds", "seglab study-full")
     variance = (groups.var() * (number - 1)).sum() / degrees
     rows = []
     for better, worse in combinations(mean.index, 2):
@@ -58,7 +58,7 @@ def picture_differences(table: pd.DataFrame, split: str) -> pd.DataFrame:
     given another answer about *these weights*, and nothing about other seeds.
 
     Args:
-        table: Rows of `Results.runs`; of each name the first seed is taken.
+        table: Rows of `Results.runs`, all of one study; of each name the first seed is taken.
         split: That all were scored on, picture by picture.
 
     Returns:
@@ -70,13 +70,12 @@ def picture_differences(table: pd.DataFrame, split: str) -> pd.DataFrame:
     """
     folders = table.sort_values("seed").drop_duplicates("name").set_index("name")["folder"]
     if len(folders) < 2:
-        raise MissingResults("no two networks; `seglab study-full` makes them")
-    counts = {name: runs.read_images(folder, split).confusions for name, folder in folders.items()}
-    order = sorted(counts, key=lambda name: -metrics.mean_iou(counts[name].sum(0)))
+        raise MissingResults("no two networks", "seglab study-full")
+    score = {name: metrics.mean_iou(runs.read_confusion(one, split)[0]) for name, one in folders.items()}
     rows = []
-    for better, worse in combinations(order, 2):
-        runs.check_same_protocol(folders[better], folders[worse], split)
-        found = paired_bootstrap(counts[worse], counts[better], metrics.mean_iou)
+    for better, worse in combinations(sorted(score, key=lambda name: -score[name]), 2):
+        pair = runs.paired_confusions(folders[worse], folders[better], split)
+        found = paired_bootstrap(*pair, metrics.mean_iou)
         rows.append((better, worse, found.value, found.low, found.high))
     return _pairs(rows)
 

@@ -11,11 +11,11 @@ import pandas as pd
 
 from seglab import comparison, metrics, runs
 from seglab.metrics.intervals import paired_bootstrap
-from seglab.results import MissingResults, Results, asked_again, class_scores, plain_record
+from seglab.results import MissingResults, Results, asked_again, class_scores
 
 # The networks of the three projects; all others of the registry are the originals that they were made from,
 # and rivals.
-SUBJECTS = ("minihrnet_a1", "minihrnet_a2", "minihrnet_a3", "segsmall", "miniunet")
+OF_THE_PROJECTS = ("minihrnet_a1", "minihrnet_a2", "minihrnet_a3", "segsmall", "miniunet")
 # Of the original HRNet's trainable parameters, says the abstract of Al-Raimi's thesis.
 PARAMETER_SHARE = 0.13
 SMALL, LARGE = "minihrnet_a3", "hrnetv2_w48"
@@ -69,8 +69,9 @@ def plan_kept(results: Results) -> str:
 def worth(results: Results) -> pd.DataFrame:
     """Each project's network, and those that reach its mean score with fewer parameters and fewer MACs.
 
-    Where there is such a network, nothing that was counted speaks for the dearer one. Whether the scores of
-    the two differ by more than chance is another question (`seglab.differences`).
+    Where there is such a network, nothing that was counted speaks for the dearer one. Not counted is what a
+    start from pretrained weights has cost, and whether the scores of the two differ by more than chance is
+    another question (`seglab.differences`).
 
     Raises:
         MissingResults: If none of the networks has a run.
@@ -79,7 +80,7 @@ def worth(results: Results) -> pd.DataFrame:
     table = groups[["scores.test.mean_iou", "cost.params", "cost.macs"]].mean()
     table.columns = ["score", "params", "macs"]
     rows = []
-    for name in (name for name in SUBJECTS if name in table.index):
+    for name in (name for name in OF_THE_PROJECTS if name in table.index):
         own = table.loc[name]
         cheaper = (table["params"] < own["params"]) & (table["macs"] < own["macs"])
         better = table[cheaper & (table["score"] >= own["score"])].sort_values("score", ascending=False)
@@ -93,8 +94,8 @@ def worth(results: Results) -> pd.DataFrame:
             }
         )
     if not rows:
-        wanted = ", ".join(SUBJECTS)
-        raise MissingResults(f"{results.root}: no finished run of {wanted}; `seglab study-full` makes them")
+        wanted = ", ".join(OF_THE_PROJECTS)
+        raise MissingResults(f"{results.root}: no finished run of {wanted}", "seglab study-full")
     return pd.DataFrame(rows)
 
 
@@ -147,7 +148,8 @@ def parameter_share(results: Results) -> pd.DataFrame:
     """Parameters and multiply-adds of each network, as shares of the largest HRNet's."""
     cost = pd.DataFrame({name: (one["params"], one["macs"]) for name, one in results.networks.items()}).T
     cost.columns = ["parameters", "MACs"]
-    share = 100 * cost / cost.loc[LARGE]
+    largest = results.network(LARGE)
+    share = 100 * cost / [largest["params"], largest["macs"]]
     return pd.DataFrame(
         {
             "network": [f"`{name}`" for name in cost.index],
@@ -170,15 +172,14 @@ def view_gains(results: Results) -> pd.DataFrame:
     rows = []
     for row in results.on_camvid.itertuples():
         for asked in asked_again(row.folder):
-            plain = runs.read_images(plain_record(row.folder, "test"), "test").confusions
+            plain = runs.read_images(runs.plain_record(row.folder, "test"), "test").confusions
             views = runs.read_images(asked, "test").confusions
             gain = paired_bootstrap(plain, views, metrics.mean_iou)
             way = asked.name.removeprefix("test-")
             rows.append((row.label, row.seed, way, 100 * gain.value, 100 * gain.low, 100 * gain.high))
     if not rows:
-        raise MissingResults(
-            f"{results.root}: no evaluation in several views; `seglab evaluate RUN --multi-scale` makes them"
-        )
+        how = "seglab evaluate RUN --split test --multi-scale"
+        raise MissingResults(f"{results.root}: no evaluation in several views", how)
     return pd.DataFrame(rows, columns=["run", "seed", "views", "gain", "low", "high"])
 
 
@@ -191,7 +192,7 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
     Raises:
         MissingResults: If the networks were not counted.
     """
-    one, two = (results.networks[name] for name in (small, large))
+    one, two = (results.network(name) for name in (small, large))
     height, width = one["input_size"]
     rows = [("parameters", one["params"] / 1e6, two["params"] / 1e6, "million")]
     rows.append((f"MACs at {height}x{width}", one["macs"] / 1e9, two["macs"] / 1e9, "10^9"))
@@ -212,7 +213,7 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
     def minutes() -> pd.Series:
         made = results.comparison
         if "time.cpu_seconds" not in made:  # older runs did not record it
-            raise MissingResults(f"{results.root}: no processor times; `seglab study-full` makes them")
+            raise MissingResults(f"{results.root}: no processor times", "seglab study-full")
         return made.groupby("name")["time.cpu_seconds"].mean().dropna() / 60
 
     add("training step, as in a textbook", step("plain"), "s")
@@ -271,7 +272,7 @@ def claims(results: Results) -> pd.DataFrame:
 
 
 def _judge_share(results: Results) -> tuple[str, str]:
-    small, large = results.networks[SMALL]["params"], results.networks[LARGE]["params"]
+    small, large = results.network(SMALL)["params"], results.network(LARGE)["params"]
     found = f"{small:,} of {large:,}: {100 * small / large:.1f} %"
     if round(small / large, 2) == PARAMETER_SHARE:
         return found, "confirmed"
@@ -280,7 +281,7 @@ def _judge_share(results: Results) -> tuple[str, str]:
 
 
 def _judge_score(results: Results) -> tuple[str, str]:
-    scores = results.networks[SMALL]["reference"]["scores"]
+    scores = results.network(SMALL)["reference"]["scores"]
     of_val = [score for what, score in scores.items() if what.startswith("Cityscapes val")]
     stated, released = max(of_val), min(of_val)
     needed = 100 * (stated - released)
@@ -301,7 +302,7 @@ def _judge_speed(results: Results) -> tuple[str, str]:
     table = size_and_time(results)
     params, macs, *times = table["ratio"]
     if not times:
-        raise MissingResults(f"{results.root}: no times of segsmall and erfnet; `seglab latency` makes them")
+        raise MissingResults(f"{results.root}: no times of segsmall and erfnet", "seglab latency")
     found = (
         f"{params:.2f} times the parameters, {macs:.2f} times the MACs, "
         f"{min(times):.2f} to {max(times):.2f} times the time ({len(times)} measurements)"

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,12 +29,16 @@ from seglab.repeats import Repeat
 
 
 class MissingResults(RunError):
-    """What is asked for is not in the folder of results; the message says what makes it."""
+    """What is asked for is not in the folder of results.
 
-    @property
-    def command(self) -> str:
-        """What makes it."""
-        return re.search(r"`(.*?)`", str(self))[1]
+    Args:
+        what: What is missing, and where.
+        command: What makes it.
+    """
+
+    def __init__(self, what: str, command: str) -> None:
+        super().__init__(f"{what}; `{command}` makes it")
+        self.command = command
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Results:
 
     def __post_init__(self) -> None:
         if not self.root.is_dir():
-            raise MissingResults(f"{self.root}: no folder of results; allowed is one like results/")
+            raise RunError(f"{self.root}: no folder of results; allowed is one like results/")
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -71,7 +74,7 @@ class Results:
         if not table.empty:
             table = table[table["study"] == name]
         if table.empty:
-            raise MissingResults(f"{self.root}: no finished run of study {name!r}; `{made_by}` makes them")
+            raise MissingResults(f"{self.root}: no finished run of study {name!r}", made_by)
         return table
 
     def missing(self, experiments: Iterable[Experiment]) -> list[Experiment]:
@@ -95,7 +98,7 @@ class Results:
         made = self.study(planned[0].study, "seglab study-full")
         rates = [runs.read_experiment(folder).optimizer.lr for folder in made["folder"]]
         column = f"scores.{planned[0].data.eval_split}.mean_iou"
-        table = made.assign(rate=rates).pivot(index="rate", columns="model", values=column)
+        table = made.assign(rate=rates).pivot_table(column, "rate", "model")
         networks = list(dict.fromkeys(one.model.name for one in planned))
         table = table.reindex(index=comparison.LEARNING_RATES, columns=networks)
         return table.assign(mean=table.mean(axis=1, skipna=False))
@@ -133,7 +136,7 @@ class Results:
             chosen = (table["data"] == "camvid") & (table["study"] != "camvid_tuning")
             table = table[chosen & ~table["name"].isin({one.name for one in comparison.ablations()})]
         if table.empty:
-            raise MissingResults(f"{self.root}: no finished run on CamVid; `seglab study-full` makes them")
+            raise MissingResults(f"{self.root}: no finished run on CamVid", "seglab study-full")
         own = table["study"] != comparison.STUDY
         return table.assign(label=table["name"].where(~own, table["name"] + ", " + table["study"]))
 
@@ -143,7 +146,7 @@ class Results:
         table = table[table["name"].isin(names)]
         if table.empty:
             wanted = ", ".join(sorted(names))
-            raise MissingResults(f"{self.root}: no finished run of {wanted}; `{made_by}` makes them")
+            raise MissingResults(f"{self.root}: no finished run of {wanted}", made_by)
         return table
 
     @cached_property
@@ -153,10 +156,20 @@ class Results:
         Raises:
             MissingResults: If nothing was counted.
         """
-        records = [_read_json(path) for path in sorted((self.root / "models").glob("*.json"))]
+        records = [_read_json(path, "macs") for path in sorted((self.root / "models").glob("*.json"))]
         if not records:
             raise self._missing("models", "seglab models --cost 1024x2048 --save results/models")
         return {one["name"]: one for one in sorted(records, key=lambda one: (-one["macs"], one["name"]))}
+
+    def network(self, name: str) -> dict:
+        """What one network costs.
+
+        Raises:
+            MissingResults: If it was not counted.
+        """
+        if name not in self.networks:
+            raise self._missing(f"models/{name}.json", "seglab models --cost 1024x2048 --save results/models")
+        return self.networks[name]
 
     def parts(self, network: str) -> pd.DataFrame:
         """What the outermost parts of a network cost: `part`, `params`, `macs`.
@@ -164,9 +177,7 @@ class Results:
         Raises:
             MissingResults: If it was not counted.
         """
-        if network not in self.networks:
-            raise self._missing(f"models/{network}.json", "seglab models --cost 1024x2048 --save …")
-        table = pd.DataFrame(self.networks[network]["modules"]).rename(columns={"name": "part"})
+        table = pd.DataFrame(self.network(network)["modules"]).rename(columns={"name": "part"})
         outermost = ~table["part"].str.contains(".", regex=False) & ~table["part"].isin(["", "stages"])
         chosen = table[outermost | table["part"].str.startswith("stages.")]
         return chosen[["part", "params", "macs"]].reset_index(drop=True)
@@ -178,7 +189,8 @@ class Results:
         Raises:
             MissingResults: If there is no such file.
         """
-        return self._table("models/streams.csv", "seglab models --cost 1024x2048 --save results/models")
+        made_by = "seglab models --cost 1024x2048 --save results/models"
+        return self._table("models/streams.csv", made_by, "network")
 
     @cached_property
     def latency(self) -> pd.DataFrame:
@@ -187,7 +199,7 @@ class Results:
         Raises:
             MissingResults: If it was not measured.
         """
-        return self._table(f"{comparison.STUDY}/latency.csv", "seglab latency")
+        return self._table(f"{comparison.STUDY}/latency.csv", "seglab latency", "model", "median_ms")
 
     @cached_property
     def training_speed(self) -> dict:
@@ -200,10 +212,7 @@ class Results:
         name = "benchmarks/training_speed.json"
         if not (self.root / name).is_file():
             raise self._missing(name, "python benchmarks/training_speed.py --save")
-        record = _read_json(self.root / name)
-        if not isinstance(record, dict) or "networks" not in record:
-            raise RunError(f"{self.root / name}: damaged (the field 'networks' is missing)")
-        return record
+        return _read_json(self.root / name, "networks")
 
     @cached_property
     def datasets(self) -> dict[str, dict]:
@@ -212,7 +221,7 @@ class Results:
         Raises:
             MissingResults: If nothing was counted.
         """
-        records = [_read_json(path) for path in sorted((self.root / "datasets").glob("*.json"))]
+        records = [_read_json(path, "name") for path in sorted((self.root / "datasets").glob("*.json"))]
         if not records:
             raise self._missing("datasets", "seglab data statistics NAME")
         return {one["name"]: one for one in records}
@@ -253,7 +262,7 @@ class Results:
             table = table.assign(split=table["folder"].map(samples.splits))
             table = table.explode("split").dropna(subset="split")
         if table.empty:
-            raise MissingResults(f"{self.root}: no run keeps samples; `seglab samples RUN` makes them")
+            raise MissingResults(f"{self.root}: no run keeps samples", "seglab samples RUN")
         return table
 
     @cached_property
@@ -266,23 +275,34 @@ class Results:
         tried = {folder: repeats.read(folder) for folder in runs.find(self.root)}
         found = {folder.relative_to(self.root).as_posix(): one for folder, one in tried.items() if one}
         if not found:
-            raise MissingResults(f"{self.root}: no run was repeated; `seglab repeat RUN` does it")
+            raise MissingResults(f"{self.root}: no run was repeated", "seglab repeat RUN")
         return found
 
-    def _table(self, name: str, made_by: str) -> pd.DataFrame:
-        if not (self.root / name).is_file():
+    def _table(self, name: str, made_by: str, *columns: str) -> pd.DataFrame:
+        path = self.root / name
+        if not path.is_file():
             raise self._missing(name, made_by)
-        return pd.read_csv(self.root / name)
+        try:
+            table = pd.read_csv(path)
+        except ValueError as error:  # pandas' own errors are ValueErrors
+            raise RunError(f"{path}: damaged ({' '.join(str(error).split())})") from None
+        if missing := [column for column in columns if column not in table]:
+            raise RunError(f"{path}: damaged (no column {', '.join(missing)})")
+        return table
 
     def _missing(self, name: str, made_by: str) -> MissingResults:
-        return MissingResults(f"{self.root / name}: no such results; `{made_by}` makes them")
+        return MissingResults(f"{self.root / name}: no such results", made_by)
 
 
-def _read_json(path: Path):
+def _read_json(path: Path, field: str | None = None):
+    """What a JSON file holds; with `field`, a mapping that has it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         raise RunError(f"{path}: not a JSON file") from None
+    if field is not None and not (isinstance(record, dict) and field in record):
+        raise RunError(f"{path}: damaged (the field {field!r} is missing)")
+    return record
 
 
 def class_scores(table: pd.DataFrame, split: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -305,19 +325,11 @@ def class_scores(table: pd.DataFrame, split: str) -> tuple[pd.DataFrame, tuple[s
             confusion, classes = runs.read_confusion(row.folder, split)
             scores.setdefault(row.name, []).append(metrics.iou(confusion))
     if not scores:
-        raise MissingResults(f"{', '.join(sorted(set(table['study'])))}: no run was scored on {split!r}")
+        studies = ", ".join(sorted(set(table["study"])))
+        how = f"seglab evaluate RUN --split {split}"
+        raise MissingResults(f"{studies}: no run was scored on {split!r}", how)
     means = pd.DataFrame({name: np.mean(seeds, 0) for name, seeds in scores.items()}, index=classes).T
     return means.loc[means.mean(axis=1).sort_values(ascending=False, kind="stable").index], classes
-
-
-def plain_record(run: Path | str, split: str) -> Path:
-    """The folder to compare other evaluations of a run with.
-
-    A run that was scored again, with slightly other counts on another machine or in another number format,
-    has a record of that beside them; else it is the run's own folder.
-    """
-    again = Path(run) / "evaluations" / f"{split}-plain"
-    return again if again.is_dir() else Path(run)
 
 
 def asked_again(run: Path | str) -> list[Path]:

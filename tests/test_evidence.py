@@ -212,7 +212,7 @@ def test_results_without_runs_are_missing(tmp_path):
 
 
 def test_what_is_missing_beside_other_runs_names_its_folder(copy):
-    for name in evidence.SUBJECTS:
+    for name in evidence.OF_THE_PROJECTS:
         shutil.rmtree(copy / comparison.STUDY / name, ignore_errors=True)
     for function in (evidence.worth, evidence.view_gains):
         with pytest.raises(MissingResults, match="`seglab ") as missing:

@@ -67,7 +67,7 @@ def test_a_whole_study_leaves_nothing_missing(study_results, no_drawing, tmp_pat
 def test_what_is_missing_is_named_with_the_command_that_makes_it(few, tmp_path):
     sections = report.chapter(Results(few), tmp_path)
     commands = {block["command"] for block in blocks(sections, "missing")}
-    assert "seglab study-full" in commands and "seglab study-full" in commands
+    assert {"seglab study-full", "seglab samples RUN", "seglab repeat RUN"} <= commands
     tables = [block["columns"] for block in blocks(sections, "table")]
     assert tables == [["fault", "code", "injected", "survived"]]
 
@@ -82,7 +82,19 @@ def test_findings_by_hand(study_results):
     best, worst = max(means, key=means.get), min(means, key=means.get)
     assert texts[0].startswith(f"The best of 5 networks is `{best}` with {means[best]:.1f} %")
     assert f"`{worst}` with {means[worst]:.1f} %" in texts[0]
-    assert re.search(r"Of 3 single changes to approach 3, \d stay within the range .* 2 seeds", texts[-1])
+    column = "scores.test.mean_iou"
+    table = Results(study_results).ablations
+    of_base = 100 * table.loc[table["name"] == "minihrnet_a3", column]
+    others = 100 * table[table["name"] != "minihrnet_a3"].groupby("name")[column].mean()
+    inside = sum(of_base.min() <= one <= of_base.max() for one in others)
+    assert f"best is `{max(others.index, key=others.get)}`" in texts[-1]
+    assert f"{inside} of them stay within the range of its 2 seeds" in texts[-1] and "67 %" in texts[-1]
+
+
+def test_with_one_seed_no_change_is_told_from_chance(study_results, tmp_path):
+    copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
+    shutil.rmtree(copy / comparison.STUDY / "minihrnet_a3" / "seed1")
+    assert list(report.findings(Results(copy)))[-1].endswith("none of them can be told from chance.")
 
 
 def test_every_caption_says_what_to_see():

@@ -46,13 +46,8 @@ def compare(first: Path | str, second: Path | str, split: str) -> Comparison:
         RunError: If one has no scores of single pictures, or they are of other classes, pictures or masks, or
             of another protocol (`runs.check_same_protocol`).
     """
-    runs.check_same_protocol(first, second, split)
-    (one, classes), (two, other_classes) = (_read(folder, split) for folder in (first, second))
-    if classes != other_classes:
-        raise RunError(f"{second}: its classes are not those of {first}; only equal ones can be compared")
-    if one.names != two.names:
-        raise RunError(f"{second}: its pictures of {split!r} are not those of {first}")
-    pair = one.confusions, two.confusions
+    pair = runs.paired_confusions(first, second, split)
+    classes = runs.read_confusion(runs.plain_record(first, split), split)[1]
     try:
         return Comparison(
             classes,
@@ -64,15 +59,6 @@ def compare(first: Path | str, second: Path | str, split: str) -> Comparison:
         )
     except DataError as error:
         raise RunError(f"{first}, {second}: {error}") from None
-
-
-def _read(folder: Path | str, split: str) -> tuple[runs.ImageCounts, tuple[str, ...]]:
-    """The scores of single pictures of a run, or of its later plain evaluation."""
-    later = Path(folder) / "evaluations" / f"{split}-plain"
-    if not runs.has_images(folder, split) and later.is_dir():
-        folder = later
-    images = runs.read_images(folder, split)
-    return images, runs.read_confusion(folder, split)[1]
 
 
 def comparison_table(folders: Sequence[Path | str], split: str) -> str:

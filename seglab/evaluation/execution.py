@@ -1,8 +1,8 @@
 """Where and in which number format a network runs: device, precision, memory format.
 
 Networks hold no device code; whoever runs one does it through an `Execution`. `auto` is resolved by
-measurement, because no rule holds: on one and the same processor, channels_last makes SegSmall several
-times faster and Mini-HRNet slower.
+measurement, because no rule holds: which format is the fastest depends on the layers of a network, on the
+processor and on the release of torch.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Layers that compute what torch's own do in another way, where those are slow, wrong or not repeatable.
 
-They say nothing about an architecture: a network that used torch's would give the same values.
+They say nothing about an architecture: where torch's layers work, they give the same values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EPS = 1e-5  # of the instance normalisation, as in torch
 class InstanceNorm(nn.Module):
     """Subtracts the mean and divides by the standard deviation of each channel of each image.
 
-    The released network uses it without scale, shift or running statistics: its configuration trains with
+    The released Mini-HRNet uses it without scale, shift or running statistics: its configuration trains with
     batches of one. `nn.InstanceNorm2d` refuses a map of a single pixel, which the smallest stream has for a
     32x32 image; there the mean is the pixel itself and the normalised value is zero, as the formula says.
     """
@@ -57,15 +57,18 @@ class Depthwise(nn.Conv2d):
         super().__init__(width, width, 3, padding=dilation, dilation=dilation, groups=width, bias=False)
 
     def forward(self, feature: Tensor) -> Tensor:
+        # Seen with the strides of a contiguous tensor: with those of channels_last a contiguous map, too,
+        # would meet the wrong kernel.
+        weight = self.weight.flatten(1).view(self.weight.shape)
         if self.dilation[0] == 1 or not torch.is_grad_enabled() or not is_channels_last_on_cpu(feature):
-            return super().forward(feature)
+            return self._conv_forward(feature, weight, None)
         (height, width), step = feature.shape[2:], self.dilation[0]
         rows, columns = max(3, -(-height // step)), -(-width // step) + 1  # the last column stays empty
         # The kernels for maps of only two rows are slow.
         padded = F.pad(feature, (0, columns * step - width, 0, rows * step - height)).permute(0, 2, 3, 1)
         # (N, row, its rest, column, its rest, C) -> (N, row, the rests one behind the other, C)
         apart = padded.unflatten(2, (columns, step)).unflatten(1, (rows, step)).transpose(3, 4).flatten(2, 4)
-        joined = F.conv2d(apart.permute(0, 3, 1, 2), self.weight, padding=1, groups=self.groups)
+        joined = F.conv2d(apart.permute(0, 3, 1, 2), weight, padding=1, groups=self.groups)
         back = joined.permute(0, 2, 3, 1).unflatten(2, (step, step, columns)).transpose(3, 4)
         result = back.flatten(3, 4).flatten(1, 2)[:, :height, :width].permute(0, 3, 1, 2)
         return result.contiguous(memory_format=torch.channels_last)

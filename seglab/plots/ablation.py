@@ -11,8 +11,9 @@ from seglab.results import Results
 def ablation(results: Results) -> Figure:
     """What to see: changes whose point lies in the band are no more than another seed would do.
 
-    CamVid, test; the band reaches from the worst to the best seed of approach 3 itself, the line is its mean.
-    A bar starts at that mean.
+    CamVid, test; the line is the mean of approach 3 itself, where a bar starts; the band, where it has
+    several seeds, reaches from the worst to the best. What lies outside may be chance as well: a fourth seed
+    would fall outside the range of three every other time.
     """
     table = results.ablations
     base, others = table["name"].iloc[0], list(dict.fromkeys(table["name"]))[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from seglab.plots.style import new_figure, style
+from seglab.plots.style import new_figure, seeds_each, style
 from seglab.results import Results, class_scores
 
 
@@ -30,6 +30,7 @@ def class_heat_map(results: Results) -> Figure:
         axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
         axes.set_yticks(range(len(scores)), scores.index)
         axes.grid(visible=False)
-        axes.set_title("IoU on CamVid test (%)", loc="left")  # a label of the bar is longer than few rows
+        # As a title, because a label of the bar is longer than few rows.
+        axes.set_title(f"IoU on CamVid test (%), {seeds_each(results.comparison)}", loc="left")
         figure.colorbar(picture, ax=axes, pad=0.01)
     return figure

@@ -29,9 +29,9 @@ def class_iou(results: Results) -> Figure:
             if len(of_name) == 1:
                 continue
             matrices = np.stack([runs.read_confusion(folder, "test")[0] for folder in of_name["folder"]])
-            for seed, scores in zip(of_name["seed"], 100 * metrics.iou(matrices), strict=True):
+            for scores in 100 * metrics.iou(matrices):
                 places = range(len(scores))
-                axes.plot(places, scores, "_", color="black", ms=7, zorder=3, label=f"seed {seed}")
+                axes.plot(places, scores, "_", color="black", ms=7, zorder=3)
                 for x, text in enumerate(axes.texts[: len(scores)]):
                     text.set_y(np.nanmax([text.get_position()[1], scores[x] + 1.5]))
     return figure

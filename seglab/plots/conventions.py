@@ -6,10 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from seglab import runs
-from seglab.errors import RunError
 from seglab.metrics.conventions import CONVENTIONS
-from seglab.plots.style import look, new_figure, style
-from seglab.results import MissingResults, Results, plain_record
+from seglab.plots.style import look, new_figure, seeds_each, style
+from seglab.results import MissingResults, Results
 
 
 def conventions(results: Results) -> Figure:
@@ -31,7 +30,7 @@ def conventions(results: Results) -> Figure:
         labels = [f"{name}\n{system}".strip() for name, system in zip(table.index, systems, strict=True)]
         axes.set_yticks(range(len(table)), labels, fontsize=6)
         axes.invert_yaxis()
-        axes.set_xlabel("mean IoU on CamVid test (%)")
+        axes.set_xlabel(f"mean IoU on CamVid test (%), {seeds_each(results.comparison)}")
         figure.legend(loc="outside lower center", ncols=3)
     return figure
 
@@ -46,18 +45,16 @@ def convention_scores(results: Results) -> pd.DataFrame:
     """
     found: dict[str, list[pd.Series]] = {}
     for row in results.comparison.itertuples():
-        try:
-            counts = runs.read_images(plain_record(row.folder, "test"), "test").counts
-        except RunError:
+        folder = runs.plain_record(row.folder, "test")
+        if not runs.has_images(folder, "test"):
             continue
+        counts = runs.read_images(folder, "test").counts
         used = {name: use.convention for name, use in CONVENTIONS.items() if use.resolution == 1}
         scores = {name: 100 * convention.score(counts) for name, convention in used.items()}
         found.setdefault(row.name, []).append(pd.Series(scores))
     if not found:
-        raise MissingResults(
-            f"{results.root}: no run has matrices of single pictures; `seglab evaluate RUN --split test` "
-            "writes them"
-        )
+        how = "seglab evaluate RUN --split test"
+        raise MissingResults(f"{results.root}: no run has matrices of single pictures", how)
     table = pd.DataFrame({name: pd.concat(seeds, axis=1).mean(axis=1) for name, seeds in found.items()})
     ranked = table.iloc[0].sort_values(ascending=False, kind="stable").index
     return table[list(dict.fromkeys((ranked[0], ranked[len(ranked) // 2], ranked[-1])))]

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from seglab.plots.class_iou import class_colors
-from seglab.plots.style import new_figure, style
+from seglab.plots.style import new_figure, seeds_each, style
 from seglab.results import MissingResults, Results, class_scores
 
 
@@ -19,7 +19,7 @@ def iou_frequency(results: Results) -> Figure:
     """
     scores, classes = class_scores(results.comparison, "test")
     if "camvid" not in results.datasets:
-        raise MissingResults("datasets/camvid.json is missing; `seglab data statistics camvid` makes it")
+        raise MissingResults("no datasets/camvid.json", "seglab data statistics camvid")
     pixels = np.array(results.datasets["camvid"]["splits"]["train"]["pixels"])
     percent, share = 100 * scores.to_numpy(), 100 * pixels / pixels.sum()
     middle = np.median(percent, 0)
@@ -38,7 +38,8 @@ def iou_frequency(results: Results) -> Figure:
         axes.set_ylim(0, 100)
         rank = spearmanr(share, middle).statistic
         networks = f"{len(scores)} network{'s' * (len(scores) > 1)}"
-        axes.set_title(f"{networks}: median, worst to best; rank correlation {rank:.2f}", loc="left")
+        behind = f"{networks}, {seeds_each(results.comparison)}"
+        axes.set_title(f"{behind}: median, worst to best; rank correlation {rank:.2f}", loc="left")
     return figure
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from seglab.plots.style import look, new_figure, style
+from seglab.plots.style import look, new_figure, seeds_each, style
 from seglab.results import MissingResults, Results
 
 
@@ -29,6 +29,7 @@ def iou_vs_cost(results: Results) -> Figure:
             _draw_panel(axes, table.dropna(subset=column), column, unit)
             axes.set_xlabel(label)
         all_axes[0].set_ylabel("mean IoU on CamVid test (%)")
+        all_axes[0].set_title(seeds_each(results.comparison), loc="left")
         handles, labels = all_axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure

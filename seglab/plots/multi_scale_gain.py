@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from seglab import metrics, runs
 from seglab.plots.style import look, new_figure, style
-from seglab.results import MissingResults, Results, most_scales, plain_record
+from seglab.results import MissingResults, Results, most_scales
 
 
 def multi_scale_gain(results: Results) -> Figure:
@@ -44,13 +44,11 @@ def gain_per_class(results: Results) -> pd.DataFrame:
     classes: tuple[str, ...] = ()
     for row in results.on_camvid.itertuples():
         if (folder := most_scales(row.folder)) is not None:
-            plain, classes = runs.read_confusion(plain_record(row.folder, "test"), "test")
+            plain, classes = runs.read_confusion(runs.plain_record(row.folder, "test"), "test")
             asked, _ = runs.read_confusion(folder, "test")
             found.setdefault(row.label, []).append(100 * (metrics.iou(asked) - metrics.iou(plain)))
     if not found:
-        raise MissingResults(
-            f"{results.root}: no run was evaluated at several scales; "
-            "`seglab evaluate RUN --split test --multi-scale` does it"
-        )
+        how = "seglab evaluate RUN --split test --multi-scale"
+        raise MissingResults(f"{results.root}: no run was evaluated at several scales", how)
     table = pd.DataFrame({name: np.mean(gains, 0) for name, gains in found.items()}, index=classes).T
     return table.assign(mean=table.mean(axis=1))

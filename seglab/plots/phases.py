@@ -17,7 +17,8 @@ def phases(results: Results) -> Figure:
 
     Soccer scenes; left the mean over the seeds on the validation split, right all seeds on the test split. An
     epoch of pictures of half the size costs a quarter. The shading shows the phases of the full schedule,
-    `recipe`.
+    `recipe`. `leak` and `interpolated_masks` are mistakes made on purpose: the validation pictures of the
+    first were trained on.
     """
     table = results.study("soccer_phases", "seglab study-full")
     with style():

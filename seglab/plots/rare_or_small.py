@@ -26,7 +26,7 @@ def rare_or_small(results: Results, names: Sequence[str]) -> Figure:
     """
     missing = [name for name in names if name not in results.datasets]
     if missing:
-        raise MissingResults(f"not counted: {', '.join(missing)}; `seglab data statistics NAME` does it")
+        raise MissingResults(f"not counted: {', '.join(missing)}", "seglab data statistics NAME")
     sets = [results.datasets[name] for name in names]
     with style():
         figure = new_figure(170, 24 + 4.2 * max(len(one["classes"]) for one in sets))

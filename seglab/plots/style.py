@@ -60,6 +60,13 @@ def seeds(table: pd.DataFrame) -> str:
     return f"{len(table)} seed{'s' * (len(table) > 1)}"
 
 
+def seeds_each(table: pd.DataFrame) -> str:
+    """How many runs stand behind each name of a table: `1 seed each`, `1 to 3 seeds each`."""
+    number = table.groupby("name").size()
+    low, high = int(number.min()), int(number.max())
+    return f"{low if low == high else f'{low} to {high}'} seed{'s' * (high > 1)} each"
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Draws in the study's style, whatever the surroundings have set."""

@@ -27,7 +27,7 @@ def training_curves(results: Results) -> Figure:
     if not table.empty:
         table = table[table["study"] != "camvid_tuning"]
     if table.empty:
-        raise MissingResults(f"{results.root}: no finished run; `seglab study-full` makes them")
+        raise MissingResults(f"{results.root}: no finished run", "seglab study-full")
     groups = list(table.groupby(["study", "name"], sort=True))
     columns = min(_COLUMNS, len(groups))
     rows = -(-len(groups) // columns)

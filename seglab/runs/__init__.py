@@ -53,6 +53,8 @@ from seglab.runs.table import (
     find,
     load,
     over_seeds,
+    paired_confusions,
+    plain_record,
 )
 
 __all__ = [
@@ -72,6 +74,8 @@ __all__ = [
     "load",
     "numbered_folder",
     "over_seeds",
+    "paired_confusions",
+    "plain_record",
     "processor",
     "provenance",
     "read_confusion",

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from seglab.errors import RunError
-from seglab.runs.files import read_summary
+from seglab.runs.files import has_images, read_confusion, read_images, read_summary
 from seglab.runs.folders import read_experiment
 
 
@@ -81,6 +82,33 @@ def _protocol(folder: Path | str, split: str) -> dict[str, str]:
     known = read_summary(run)["provenance"].get("data_digests", {})
     digests = {f"digest of {one}": known[one] for one in (data.train_split, split) if one in known}
     return {"data set": data.name, "training split": data.train_split} | digests
+
+
+def plain_record(run: Path | str, split: str) -> Path:
+    """The folder with a run's scores on a split, picture by picture where there are any.
+
+    It is the run's own; the first runs kept no single pictures, and have them in a later evaluation.
+    """
+    later = Path(run) / "evaluations" / f"{split}-plain"
+    return later if not has_images(run, split) and later.is_dir() else Path(run)
+
+
+def paired_confusions(first: Path | str, second: Path | str, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """The confusion matrices of the same pictures by two runs, or evaluations of runs: int64 (N,K,K) each.
+
+    Raises:
+        RunError: If one has no scores of single pictures, or they are of other classes or pictures, or of
+            another protocol.
+    """
+    check_same_protocol(first, second, split)
+    folders = [plain_record(folder, split) for folder in (first, second)]
+    one, two = (read_images(folder, split) for folder in folders)
+    classes = [read_confusion(folder, split)[1] for folder in folders]
+    if classes[0] != classes[1]:
+        raise RunError(f"{second}: its classes are not those of {first}; only equal ones can be compared")
+    if one.names != two.names:
+        raise RunError(f"{second}: its pictures of {split!r} are not those of {first}")
+    return one.confusions, two.confusions
 
 
 def over_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -51,3 +51,17 @@ def test_bfloat16_gives_the_gradient_of_float32(channels, height, width, dilatio
     rounded = gradients(feature.bfloat16(), weight.bfloat16(), dilation, layout)
     for one, other in zip(rounded, exact, strict=True):
         assert (one.float() - other).abs().max() <= 0.02 * other.abs().max()
+
+
+@pytest.mark.parametrize("dilation", [2, 8])
+def test_weights_laid_out_for_channels_last_learn_from_a_contiguous_map(dilation):
+    """As where the network was converted and the picture was not."""
+    torch.manual_seed(0)
+    feature, weight = torch.randn(2, 64, 23, 30), torch.randn(64, 1, 3, 3)
+    exact = gradients(feature.bfloat16().float(), weight, dilation, "contiguous")[2]
+    layer = Depthwise(64, dilation)
+    layer.weight.data = weight.clone()
+    layer.to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        layer(feature).backward(arbitrary(feature).bfloat16())
+    assert (layer.weight.grad - exact).abs().max() <= 0.02 * exact.abs().max()
