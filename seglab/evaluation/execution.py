@@ -110,8 +110,7 @@ def choose_execution(
     Raises:
         ConfigError: If fp16 is asked for on the CPU, which computes it hundreds of times slower.
     """
-    if training.precision == "fp16" and device.type == "cpu":
-        raise ConfigError("training.precision: got 'fp16' on the CPU; allowed are auto, fp32 and bf16")
+    check_precision(training.precision, device)
     precisions = _precisions(device) if training.precision == "auto" else [training.precision]
     formats = list(_FORMATS) if training.memory_format == "auto" else [training.memory_format]
     candidates = [Execution(device, p, f) for p in precisions for f in formats]
@@ -142,6 +141,16 @@ def choose_execution(
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, json.dumps(known, indent=1) + "\n")
     return Execution(device, *known[key])
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Refuses a number format that a device does not compute at a bearable speed.
+
+    Raises:
+        ConfigError: For fp16 on the CPU.
+    """
+    if precision == "fp16" and device.type == "cpu":
+        raise ConfigError("training.precision: got 'fp16' on the CPU; allowed are auto, fp32 and bf16")
 
 
 def _code_of_networks() -> str:

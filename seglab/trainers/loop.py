@@ -29,7 +29,7 @@ from seglab.datasets.loading import TrainingBatches, evaluation_samples
 from seglab.datasets.statistics import class_weights
 from seglab.errors import ConfigError, DataError, DivergedError
 from seglab.evaluation.confusion import count_images
-from seglab.evaluation.execution import Execution, choose_execution
+from seglab.evaluation.execution import Execution, check_precision, choose_execution
 from seglab.evaluation.inference import Predictor
 from seglab.models import create_model
 from seglab.models.base import SegmentationModel
@@ -39,7 +39,7 @@ from seglab.trainers.learner import Learner
 from seglab.trainers.objectives import Objective
 from seglab.trainers.observers import Observer, Progress, TensorBoard
 from seglab.trainers.phases import Timetable, check_plan
-from seglab.trainers.processes import Processes, join_processes
+from seglab.trainers.processes import Processes, joined_processes
 from seglab.trainers.saving import Saver, newest_state, restore
 
 
@@ -72,23 +72,17 @@ def train(
     """
     folder = Path(folder) if folder is not None else runs.default_folder(experiment)
     runs.check_folder(folder, experiment, resume)
-    processes = join_processes(experiment.training.device)
-    observers = list(observers) if processes.is_main else []
-    claim = runs.claimed(folder, experiment, resume) if processes.is_main else nullcontext()
-    try:
-        with ExitStack() as stack:
-            stack.enter_context(_kernels(experiment, processes.device))
-            if resume:
-                stack.enter_context(claim)
-            training = Training(experiment, folder, processes, observers, resume)
-            if not resume:
-                stack.enter_context(claim)
-            summary = training.run(stack.enter_context(StopRequest()))
-    except BaseException as error:
-        processes.leave(together=isinstance(error, Interrupted))  # a stop is agreed upon, an error is not
-        raise
-    processes.leave()
-    return summary
+    device = experiment.training.device
+    with joined_processes(device, agreed=(Interrupted,)) as processes, ExitStack() as stack:
+        observers = list(observers) if processes.is_main else []
+        claim = runs.claimed(folder, experiment, resume) if processes.is_main else nullcontext()
+        stack.enter_context(kernels(experiment, processes.device))
+        if resume:
+            stack.enter_context(claim)
+        training = Training(experiment, folder, processes, observers, resume)
+        if not resume:
+            stack.enter_context(claim)
+        return training.run(stack.enter_context(StopRequest()))
 
 
 class Training:
@@ -324,7 +318,9 @@ class Training:
         """
         processes, experiment = self.processes, self.experiment
         if self.state is not None:
-            return Execution(processes.device, **self.state["execution"])
+            kept = Execution(processes.device, **self.state["execution"])
+            check_precision(kept.precision, kept.device)
+            return kept
         chosen: list[Any] = [None]
         if processes.is_main:
             alone = Processes(processes.device)
@@ -408,7 +404,7 @@ def _build_model(experiment: Experiment, num_classes: int, processes: Processes)
 
 
 @contextmanager
-def _kernels(experiment: Experiment, device: torch.device) -> Iterator[None]:
+def kernels(experiment: Experiment, device: torch.device) -> Iterator[None]:
     """Lets CUDA choose its kernels: the fastest for the sizes at hand, or deterministic ones alone."""
     if device.type != "cuda":
         yield

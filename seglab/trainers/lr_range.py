@@ -20,8 +20,8 @@ from seglab.config import Experiment
 from seglab.errors import ConfigError, DivergedError
 from seglab.lr_curve import SMOOTHING, TRAIL, LrCurve
 from seglab.trainers.learner import Learner
-from seglab.trainers.loop import Training
-from seglab.trainers.processes import join_processes
+from seglab.trainers.loop import Training, kernels
+from seglab.trainers.processes import joined_processes
 
 _DIVERGED = 4.0  # times the lowest smoothed loss so far
 
@@ -43,16 +43,16 @@ def find_lr(experiment: Experiment, *, first: float = 1e-6, last: float = 1.0, s
         DivergedError: If the loss grew beyond all bounds before there was a curve to read.
     """
     _check_range(first, last, steps)
-    processes = join_processes(experiment.training.device)
-    try:
-        with torch.random.fork_rng(_cuda_devices(processes.device)):
-            training = Training(experiment, runs.default_folder(experiment), processes, [], resume=False)
-            learner = training.new_learner(training.model, training.execution, processes)
-            batches = training.phase_batches(0)
-            endless = itertools.chain.from_iterable(batches.epoch(epoch) for epoch in itertools.count())
-            return sweep_lr(learner, endless, first, last, steps)
-    finally:
-        processes.leave()
+    with (
+        joined_processes(experiment.training.device) as processes,
+        kernels(experiment, processes.device),
+        torch.random.fork_rng(_cuda_devices(processes.device)),
+    ):
+        training = Training(experiment, runs.default_folder(experiment), processes, [], resume=False)
+        learner = training.new_learner(training.model, training.execution, processes)
+        batches = training.phase_batches(0)
+        endless = itertools.chain.from_iterable(batches.epoch(epoch) for epoch in itertools.count())
+        return sweep_lr(learner, endless, first, last, steps)
 
 
 def sweep_lr(

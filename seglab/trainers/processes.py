@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,12 +96,27 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", 0)) == 0
 
 
-def join_processes(device: str) -> Processes:
-    """Joins the processes that `torchrun` started, or stands alone without it.
+@contextmanager
+def joined_processes(device: str, agreed: tuple[type[BaseException], ...] = ()) -> Iterator[Processes]:
+    """Joins the processes that `torchrun` started, or stands alone without it; leaves them at the end.
+
+    Args:
+        device: `auto`, `cpu` or `cuda`.
+        agreed: Exceptions that all processes raise at the same point.
 
     Raises:
         ConfigError: If there are more processes than CUDA devices, or the device is not there.
     """
+    processes = _join(device)
+    try:
+        yield processes
+    except BaseException as error:
+        processes.leave(together=isinstance(error, agreed))
+        raise
+    processes.leave()
+
+
+def _join(device: str) -> Processes:
     local_rank, world_size = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     place = resolve_device(device, local_rank)
     if place.type == "cuda" and local_rank >= torch.cuda.device_count():

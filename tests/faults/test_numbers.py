@@ -9,7 +9,7 @@ import torch
 from seglab import checkpoints
 from seglab.trainers.learner import Learner
 from seglab.trainers.loop import Training
-from seglab.trainers.processes import join_processes
+from seglab.trainers.processes import Processes
 
 from .harness import STEPS_PER_EPOCH, experiment, go, plain, run
 
@@ -35,7 +35,7 @@ def poison(kind: str, learner: Learner, batch: dict, number: float):
 
 def poisoned_steps(kind, whole, folder, steps, report):
     """Poisons every second step; writes down what each of them did."""
-    training = Training(whole, folder, join_processes("cpu"), [], resume=False)
+    training = Training(whole, folder, Processes(torch.device("cpu")), [], resume=False)
     learner = Learner(
         whole, training.model, training.objectives, training.execution, training.processes, training.timetable
     )
