@@ -16,7 +16,8 @@ def iou_vs_cost(results: Results) -> Figure:
     """What to see: which networks no other one beats at their price, and whether that depends on the price.
 
     CamVid, test; a point is the mean over the seeds, a bar from the worst to the best one; the line joins the
-    networks on the Pareto front. The panel of times is drawn where times were measured.
+    networks on the Pareto front. What a start from pretrained weights has cost is counted nowhere. The panel
+    of times is drawn where times were measured.
     """
     table = cost_and_score(results)
     panels = {"params": (1e6, "million parameters"), "macs": (1e9, "GMACs per picture")}
@@ -78,7 +79,7 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, column: str, unit: float) -> No
         axes.annotate(  # the front rises to the right, and leaves these sides free
             name, (cost[name], table.loc[name, "mean"]), xytext=(0, 7) if inwards else (5, -9),
             textcoords="offset points", fontsize=5.5, ha="right" if inwards else "left",
-            path_effects=[withStroke(linewidth=2, foreground="white")],
+            path_effects=[withStroke(linewidth=2, foreground="white")], zorder=1.5,  # below the points
         )
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
