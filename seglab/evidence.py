@@ -69,14 +69,15 @@ def plan_kept(results: Results) -> str:
 def worth(results: Results) -> pd.DataFrame:
     """Each project's network, and those that reach its mean score with fewer parameters and fewer MACs.
 
-    Where there is such a network, nothing that was counted speaks for the dearer one. Not counted is what a
-    start from pretrained weights has cost, and whether the scores of the two differ by more than chance is
-    another question (`seglab.differences`).
+    Where there is such a network, nothing that was counted speaks for the dearer one. Those with pretrained
+    weights are left out, since what these have cost is counted nowhere. Whether the scores of two differ by
+    more than chance is another question (`seglab.differences`).
 
     Raises:
         MissingResults: If none of the networks has a run.
     """
-    groups = results.comparison.groupby("name")
+    table = results.comparison
+    groups = table[~table["pretrained"]].groupby("name")
     table = groups[["scores.test.mean_iou", "cost.params", "cost.macs"]].mean()
     table.columns = ["score", "params", "macs"]
     rows = []

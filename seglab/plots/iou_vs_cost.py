@@ -16,8 +16,8 @@ def iou_vs_cost(results: Results) -> Figure:
     """What to see: which networks no other one beats at their price, and whether that depends on the price.
 
     CamVid, test; a point is the mean over the seeds, a bar from the worst to the best one; the line joins the
-    networks on the Pareto front. What a start from pretrained weights has cost is counted nowhere. The panel
-    of times is drawn where times were measured.
+    Pareto front of the networks that start from chance, since the cost of pretrained weights was not counted.
+    The panel of times is drawn where times were measured.
     """
     table = cost_and_score(results)
     panels = {"params": (1e6, "million parameters"), "macs": (1e9, "GMACs per picture")}
@@ -37,10 +37,14 @@ def iou_vs_cost(results: Results) -> Figure:
 
 
 def cost_and_score(results: Results) -> pd.DataFrame:
-    """One row per network: `mean`, `min`, `max` in per cent, `params`, `macs`; `median_ms` if measured."""
+    """One row per network: `mean`, `min`, `max` in per cent, `params`, `macs`, `pretrained`.
+
+    And `median_ms`, if times were measured.
+    """
     groups = results.comparison.groupby("name", sort=False)
     table = 100 * groups["scores.test.mean_iou"].agg(["mean", "min", "max"])
     table = table.assign(params=groups["cost.params"].first(), macs=groups["cost.macs"].first())
+    table = table.assign(pretrained=groups["pretrained"].first())
     try:
         table = table.join(results.latency.set_index("model")["median_ms"])
     except MissingResults:
@@ -60,7 +64,8 @@ def pareto_front(cost: pd.Series, score: pd.Series) -> list:
 
 def _draw_panel(axes: Axes, table: pd.DataFrame, column: str, unit: float) -> None:
     cost = table[column] / unit
-    front = pareto_front(cost, table["mean"])
+    fair = table.index[~table["pretrained"]]
+    front = pareto_front(cost[fair], table.loc[fair, "mean"])
     axes.plot(cost[front], table.loc[front, "mean"], color="#999999", lw=1, zorder=1)
     family: dict[str, int] = {}
     for name, row in table.iterrows():
@@ -73,7 +78,7 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, column: str, unit: float) -> No
         )
     axes.set_xscale("log")
     axes.margins(x=0.2, y=0.12)
-    for name in front:  # once the limits are known: near an edge the name stands inwards
+    for name in [*front, *table.index[table["pretrained"]]]:  # once the limits are known, to stand inwards
         place = axes.transAxes.inverted().transform(axes.transData.transform((cost[name], 0)))[0]
         inwards = place > 0.6
         axes.annotate(  # the front rises to the right, and leaves these sides free

@@ -29,8 +29,9 @@ def load(root: Path | str = "results") -> pd.DataFrame:
     """Reads every finished run below `root` as one table.
 
     Returns:
-        One row per run: study, name, seed, profile, model, data, folder, and the scalar entries of
-        `summary.json` with their sections joined by dots (`scores.mean_iou`, `cost.params`, …).
+        One row per run: study, name, seed, profile, model, data, pretrained (whether a part of the network
+        did not start from chance), folder, and the scalar entries of `summary.json` with their sections
+        joined by dots (`scores.mean_iou`, `cost.params`, …).
     """
     rows = []
     for folder in find(root):
@@ -43,6 +44,7 @@ def load(root: Path | str = "results") -> pd.DataFrame:
                 "profile": experiment.profile,
                 "model": experiment.model.name,
                 "data": experiment.data.name,
+                "pretrained": bool(experiment.model.options.get("pretrained", False)),
                 "folder": folder.as_posix(),
                 **_flatten(read_summary(folder)),
             }
