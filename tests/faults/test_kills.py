@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from seglab import checkpoints, runs
+from seglab.runs import disk
 from seglab.trainers.loop import train
 from seglab.trainers.observers import Observer
 
@@ -56,7 +57,7 @@ class Disk:
         os.mkdir = self._before("mkdir", os.mkdir)
         os.rename = self._before("rename", os.rename)
         os.open = self._before("open folder", os.open)
-        runs.open = self._opened  # in place of the built-in
+        disk.open = self._opened  # in place of the built-in
 
     def _happen(self, operation: str) -> None:
         if self.log is not None:
