@@ -53,6 +53,8 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
         earlier = [other for other in others if other not in same_step]
         for old in (*same_step, *earlier[KEEP - 1 :]):
             old.unlink(missing_ok=True)
+        if not path.exists():  # another training tidied up, too: the file system ignores the run's lock
+            write_bytes(path, content)
     except DiskError:
         raise
     except OSError as error:
