@@ -173,9 +173,8 @@ def view_gains(results: Results) -> pd.DataFrame:
     rows = []
     for row in results.on_camvid.itertuples():
         for asked in asked_again(row.folder):
-            plain = runs.read_images(runs.plain_record(row.folder, "test"), "test").confusions
-            views = runs.read_images(asked, "test").confusions
-            gain = paired_bootstrap(plain, views, metrics.mean_iou)
+            pair = runs.paired_confusions(row.folder, asked, "test")
+            gain = paired_bootstrap(*pair, metrics.mean_iou)
             way = asked.name.removeprefix("test-")
             rows.append((row.label, row.seed, way, 100 * gain.value, 100 * gain.low, 100 * gain.high))
     if not rows:

@@ -21,7 +21,7 @@ from seglab.config.experiment import (
 from seglab.config.reading import (
     config_hash,
     from_dict,
-    load_yaml,
+    from_yaml,
     override,
     read_yaml,
     to_dict,
@@ -44,7 +44,7 @@ __all__ = [
     "TrainingConfig",
     "config_hash",
     "from_dict",
-    "load_yaml",
+    "from_yaml",
     "override",
     "read_yaml",
     "to_dict",

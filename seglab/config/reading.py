@@ -30,17 +30,21 @@ T = TypeVar("T")
 _NO_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
-def load_yaml(path: Path | str) -> Any:
-    """What a YAML file holds, as plain values.
+def from_yaml(cls: type[T], path: Path | str) -> T:
+    """Builds `cls` from a YAML file.
 
     Raises:
         OSError: If it cannot be read.
-        ConfigError: If it is no YAML.
+        ConfigError: If it is no YAML, or as `from_dict` does; the message begins with the file.
     """
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except _NO_YAML as error:
         raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
+    try:
+        return from_dict(cls, values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -127,13 +131,9 @@ def read_yaml(path: Path | str) -> Experiment:
         ConfigError: If the file is missing, no YAML, or as `from_dict` does.
     """
     try:
-        values = load_yaml(path)
+        return from_yaml(Experiment, path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    try:
-        return from_dict(Experiment, values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def config_hash(config: Any) -> str:

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seglab.config import from_dict, load_yaml
+from seglab.config import from_dict, from_yaml
 from seglab.datasets.base import Sample, SegmentationDataset, pair
 from seglab.errors import ConfigError, DataError
 from seglab.labels import IGNORE_INDEX, LabelSpace
@@ -99,13 +99,9 @@ def read(path: Path | str) -> OwnData:
     """
     path = Path(path).expanduser()
     try:
-        values = load_yaml(path)
+        return from_yaml(OwnData, path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); allowed is a data set's YAML") from None
-    try:
-        return from_dict(OwnData, values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def label_space(path: Path | str) -> LabelSpace:

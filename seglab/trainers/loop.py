@@ -211,8 +211,8 @@ class Training:
         progress.seconds += time.perf_counter() - started
         progress.cpu_seconds += _cpu_clock() - cpu_started
         progress.history.append(record.history_row(progress, learner.phase.name, learner.skipped))
-        best = record.best_epoch(self.experiment, progress.history)
-        if training.select == "best" and due and best == progress.epoch:
+        wanted = training.select == "best" and due
+        if wanted and record.best_epoch(self.experiment, progress.history) == progress.epoch:
             weights = {name: tensor.clone() for name, tensor in learner.evaluated.state_dict().items()}
             progress.best = {"epoch": progress.epoch, "weights": weights}
         progress.batch, progress.losses, progress.seconds, progress.cpu_seconds = 0, [], 0.0, 0.0
