@@ -1,14 +1,17 @@
 """Figures of how networks are built and what they cost: what is drawn is what the tables say."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
 from seglab.plots import save
 from seglab.plots.architecture import architecture
+from seglab.plots.cost_by_kind import cost_by_kind
 from seglab.plots.cost_by_part import cost_by_part
 from seglab.plots.cost_growth import cost_growth
 from seglab.plots.cost_latency import cost_latency
+from seglab.plots.roofline import roofline
 
 STREAMS = pd.DataFrame(
     [
@@ -76,6 +79,39 @@ def test_cost_latency_sorts_by_count_and_divides_it_by_time():
     assert [bar.get_width() for bar in counted.patches] == [8, 1]
     assert list(measured.lines[0].get_xdata()) == [210, 120]
     assert [bar.get_width() for bar in speed.patches] == pytest.approx([40, 10])
+
+
+LAYERS = pd.DataFrame(
+    [
+        ("dense convolution", 8e9, 1e8, 100.0),
+        ("dense convolution", 1e9, 1e8, 50.0),
+        ("depthwise convolution", 1e8, 5e7, 25.0),
+        ("other", 0, 0, 7.0),
+    ],
+    columns=["kind", "macs", "values", "median_ms"],
+)
+
+
+def test_cost_by_kind_stacks_the_kinds_of_each_network():
+    without = LAYERS[LAYERS["kind"] != "depthwise convolution"]
+    counted, _, timed = cost_by_kind({"one": LAYERS, "two": without}).axes
+    assert [label.get_text() for label in counted.get_yticklabels()] == ["one", "two"]
+    # dense, depthwise, other; each of one and two
+    assert [bar.get_width() for bar in counted.patches] == pytest.approx([9, 9, 0.1, 0, 0, 0])
+    assert [bar.get_x() for bar in timed.patches] == [0, 0, 150, 150, 175, 150]
+    assert [text.get_text() for text in timed.texts] == [" 182", " 157"]
+
+
+def test_roofline_is_drawn_through_the_best_layers():
+    (axes,) = roofline({"erfnet": LAYERS}).axes
+    dense, depthwise = (np.sort(points.get_offsets(), axis=0).tolist() for points in axes.collections)
+    # multiply-adds for each number, and 10^9 of them in a second
+    assert dense == [pytest.approx([10, 20]), pytest.approx([80, 80])]
+    assert depthwise == [pytest.approx([2, 4])]
+    # The best move 2e9 numbers a second, so the roof of 8e10 multiply-adds begins at 40 for each.
+    left, ridge, right = axes.lines[0].get_xdata()
+    assert left < 2 and right > 80 and ridge == pytest.approx(40)
+    assert axes.lines[0].get_ydata() == pytest.approx([2 * left, 80, 80])
 
 
 def test_figures_can_be_saved(tmp_path):

@@ -23,6 +23,14 @@ _FAMILIES = {
     "segsmall": ("#D55E00", "D"),
     "miniunet": ("#CC79A7", "v"),
 }
+# Colours of the kinds of layers, as `analysis.layer_times` names them.
+LAYER_KINDS = {
+    "dense convolution": SERIES[0],
+    "pointwise convolution": SERIES[4],
+    "depthwise convolution": SERIES[1],
+    "normalisation": SERIES[3],
+    "other": "#999999",
+}
 # The networks of the three projects, which some figures show in detail.
 SUBJECTS = ("minihrnet_a3", "segsmall", "miniunet")
 
