@@ -11,6 +11,7 @@ from seglab.plots.cost_by_kind import cost_by_kind
 from seglab.plots.cost_by_part import cost_by_part
 from seglab.plots.cost_growth import cost_growth
 from seglab.plots.cost_latency import cost_latency
+from seglab.plots.reach import LEAST, reach
 from seglab.plots.roofline import roofline
 
 STREAMS = pd.DataFrame(
@@ -116,3 +117,14 @@ def test_roofline_is_drawn_through_the_best_layers():
 
 def test_figures_can_be_saved(tmp_path):
     assert save(architecture({"net": STREAMS}), tmp_path, "figure")[0].stat().st_size > 1000
+
+
+def test_reach_is_drawn_around_its_centre_and_never_below_the_scale():
+    influence = np.zeros((4, 6))
+    influence[2, 3] = 1
+    figure = reach({"one": influence, "two": influence}, columns=2)
+    one, two, _bar = figure.axes
+    assert [axes.get_title() for axes in (one, two)] == ["one", "two"]
+    (picture,) = one.images
+    assert picture.get_extent() == [-3, 3, 2, -2]
+    assert picture.get_array().min() == LEAST and picture.get_array()[2, 3] == 1

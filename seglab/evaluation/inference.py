@@ -71,21 +71,6 @@ class InferenceConfig:
 PLAIN = InferenceConfig()
 
 
-def predict_logits(model: nn.Module, image: Tensor, execution: Execution, data: DataConfig) -> Tensor:
-    """Logits at the pictures' own size.
-
-    Args:
-        model: In evaluation mode, placed by `execution`.
-        image: uint8 (N,3,H,W) RGB.
-        execution: Device and number format.
-        data: Normalisation, and the size at which the network sees the picture.
-
-    Returns:
-        float32 (N,K,H,W), in channels_last order: the largest class is then found several times faster.
-    """
-    return _view(model, execution.image(image, data), execution, data.input_size or tuple(image.shape[-2:]))
-
-
 def predict_scores(
     model: nn.Module,
     image: Tensor,
@@ -103,7 +88,7 @@ def predict_scores(
         inference: Which views.
 
     Returns:
-        float32 (N,K,H,W) in channels_last order.
+        float32 (N,K,H,W) in channels_last order: the largest class is then found several times faster.
     """
     return torch.cat(list(_strips(model, image, execution, data, inference)), dim=2)
 

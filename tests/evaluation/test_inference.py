@@ -15,7 +15,6 @@ from seglab.evaluation.inference import (
     MULTI_SCALE,
     InferenceConfig,
     Predictor,
-    predict_logits,
     predict_masks,
     predict_scores,
 )
@@ -49,9 +48,14 @@ def picture(size=ODD, number=1, seed=0):
 
 
 @pytest.mark.parametrize("data", [DATA, DataConfig(input_size=(40, 64))], ids=["own size", "input size"])
-def test_one_scale_without_flip_is_plain_inference_exactly(network, data):
+def test_one_scale_without_flip_is_the_network_s_own_answer(network, data):
     image, one = picture(number=2), InferenceConfig(scales=(1.0,), flip=False)
-    logits = predict_logits(network, image, CPU, data)
+    shown = CPU.image(image, data)
+    if data.input_size:
+        shown = F.interpolate(shown, data.input_size, mode="bilinear", antialias=True)
+    with torch.inference_mode():
+        logits = network(shown)
+    logits = F.interpolate(logits, ODD, mode="bilinear") if data.input_size else logits
     assert logits.shape == (2, 5, *ODD)
     assert torch.equal(predict_masks(network, image, CPU, data, one), logits.argmax(1))
     assert torch.equal(predict_scores(network, image, CPU, data, one), logits.softmax(1))
@@ -112,7 +116,7 @@ def test_with_flip_the_mirror_image_has_the_mirrored_answer(network, scales):
 @pytest.mark.parametrize("size", [(64, 96), (71, 101), (40, 200)])
 def test_tiles_equal_the_whole_picture_away_from_their_edges(local, size, overlap):
     image, tile = picture(size), (40, 48)
-    whole = predict_logits(local, image, CPU, DATA)
+    whole = predict_scores(local, image, CPU, DATA, InferenceConfig(average="logits"))
     inference = InferenceConfig(tile=tile, overlap=overlap, average="logits")
     tiled = predict_scores(local, image, CPU, DATA, inference)
     assert tiled.shape == whole.shape
