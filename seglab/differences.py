@@ -6,27 +6,67 @@ Of the pairs that do not differ, one in twenty is outside its 95 % interval by c
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
-from seglab import metrics, runs
+from seglab import comparison, metrics, runs
 from seglab.metrics.intervals import paired_bootstrap
-from seglab.results import MissingResults
+from seglab.results import MissingResults, Results
+
+LEVEL = 0.95  # of all intervals
 
 
-def seed_differences(table: pd.DataFrame, column: str, level: float = 0.95) -> pd.DataFrame:
-    """Differences between mean scores, with the intervals that the spread over the seeds gives.
+@dataclass(frozen=True)
+class SeedSpread:
+    """How far the scores of seeds lie apart: one standard deviation, assumed to be that of every network.
 
-    One seed too few says nothing about its own spread, so a single standard deviation is assumed for all and
-    pooled over those with several seeds; the intervals are Student's.
+    One seed says nothing about its own spread. So a single deviation is pooled over all networks with several
+    seeds, and the intervals are Student's.
+
+    Args:
+        deviation: Standard deviation of the score of one seed.
+        degrees: Degrees of freedom behind it, at least 1.
+    """
+
+    deviation: float
+    degrees: int
+
+    def half_interval(self, seeds: int, other_seeds: int) -> float:
+        """How far the interval of the difference between two means reaches, by the seeds behind each."""
+        error = self.deviation * math.sqrt(1 / seeds + 1 / other_seeds)
+        return float(stats.t.ppf((1 + LEVEL) / 2, self.degrees)) * error
+
+
+def seed_spread(table: pd.DataFrame, column: str) -> SeedSpread:
+    """Pools the spread over the seeds.
 
     Args:
         table: Rows of `Results.runs`, all of one study; those without the score are left out.
         column: The score, such as `scores.test.mean_iou`.
-        level: Coverage in (0, 1).
+
+    Raises:
+        MissingResults: If no run has the score, or nothing two seeds.
+    """
+    if column not in table:
+        raise MissingResults(f"no run has {column!r}", "seglab study-full")
+    groups = table.groupby("name")[column]
+    degrees = (groups.count() - 1).clip(lower=0)
+    if not degrees.sum():
+        raise MissingResults("no network has two seeds", "seglab study-full")
+    variance = (groups.var() * degrees).sum() / degrees.sum()
+    return SeedSpread(math.sqrt(variance), int(degrees.sum()))
+
+
+def seed_differences(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Differences between mean scores, with the 95 % intervals that the spread over the seeds gives.
+
+    Args:
+        table: Rows of `Results.runs`, all of one study; those without the score are left out.
+        column: The score, such as `scores.test.mean_iou`.
 
     Returns:
         One row per pair, the better one first: `better`, `worse`, `value`, `low`, `high`.
@@ -34,21 +74,45 @@ def seed_differences(table: pd.DataFrame, column: str, level: float = 0.95) -> p
     Raises:
         MissingResults: If no run has the score, there is no pair, or nothing with two seeds.
     """
-    if column not in table:
-        raise MissingResults(f"no run has {column!r}", "seglab study-full")
+    spread = seed_spread(table, column)
     groups = table.dropna(subset=column).groupby("name")[column]
     mean, number = groups.mean().sort_values(ascending=False, kind="stable"), groups.count()
-    degrees = int((number - 1).sum())
-    if len(mean) < 2 or not degrees:
-        raise MissingResults("no two networks, or none with two seeds", "seglab study-full")
-    variance = (groups.var() * (number - 1)).sum() / degrees
+    if len(mean) < 2:
+        raise MissingResults("no two networks", "seglab study-full")
     rows = []
     for better, worse in combinations(mean.index, 2):
-        error = np.sqrt(variance * (1 / number[better] + 1 / number[worse]))
-        half = stats.t.ppf((1 + level) / 2, degrees) * error
+        half = spread.half_interval(number[better], number[worse])
         value = mean[better] - mean[worse]
         rows.append((better, worse, value, value - half, value + half))
     return _pairs(rows)
+
+
+def ablation_differences(results: Results) -> pd.DataFrame:
+    """What each change to approach 3 adds to its mean IoU on CamVid's test split.
+
+    The spread over the seeds is that of the networks of the comparison.
+
+    Returns:
+        One row per change that was trained, by name in the plan's order: `value`, and the ends of its 95 %
+        interval, `low` and `high`, which are NaN as long as no network has two seeds.
+
+    Raises:
+        MissingResults: If there is no change, or no run of approach 3 itself.
+    """
+    table, column = results.ablations, "scores.test.mean_iou"
+    groups = table.groupby("name", sort=False)[column]
+    mean, number = groups.mean(), groups.count()
+    base = table["name"].iloc[0]
+    try:
+        spread = seed_spread(results.comparison, column)
+    except MissingResults:
+        spread = None
+    rows = {}
+    for name in mean.index.drop(base):
+        value = mean[name] - mean[base]
+        half = spread.half_interval(number[name], number[base]) if spread else math.nan
+        rows[name] = {"value": value, "low": value - half, "high": value + half}
+    return pd.DataFrame(rows).T.reindex(one.name for one in comparison.ablations()).dropna(subset="value")
 
 
 def picture_differences(table: pd.DataFrame, split: str) -> pd.DataFrame:

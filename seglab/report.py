@@ -22,6 +22,7 @@ from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from seglab import notebooks, runs
+from seglab.differences import ablation_differences
 from seglab.evidence import rate_choice
 from seglab.plots import FIGURES, draw
 from seglab.results import MissingResults, Results, class_scores
@@ -216,24 +217,18 @@ def findings(results: Results) -> Iterator[str]:
 
 
 def _of_ablations(results: Results) -> str:
-    table, column = results.ablations, "scores.test.mean_iou"
-    base = table["name"].iloc[0]
-    of_base = 100 * table.loc[table["name"] == base, column]
-    others = 100 * table[table["name"] != base].groupby("name")[column].mean()
-    number = len(of_base)
-    if number == 1:
-        sure = "With one seed of approach 3 none of them can be told from chance."
+    changes = 100 * ablation_differences(results)
+    value = changes["value"]
+    if changes["low"].isna().any():
+        sure = "With one seed of each network none of them can be told from chance."
     else:
-        inside = others.between(of_base.min(), of_base.max()).sum()
         sure = (
-            f"{inside} of them stay within the range of its {number} seeds ({of_base.min():.1f} to "
-            f"{of_base.max():.1f} %); of changes without any effect, {200 / (number + 1):.0f} % would fall "
-            "outside it, too."
+            f"{(changes['low'] * changes['high'] <= 0).sum()} of them are no more than another seed may do "
+            "(95 % intervals, the spread pooled over all networks)."
         )
     return (
-        f"Of {len(others)} single changes to approach 3 the best is `{others.idxmax()}` "
-        f"({others.max() - of_base.mean():+.1f} points), the worst `{others.idxmin()}` "
-        f"({others.min() - of_base.mean():+.1f}). {sure}"
+        f"Of {len(changes)} single changes to approach 3 the best is `{value.idxmax()}` "
+        f"({value.max():+.1f} points), the worst `{value.idxmin()}` ({value.min():+.1f}). {sure}"
     )
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ import pandas as pd
 from seglab import comparison as plan
 from seglab import repeats, runs
 from seglab.config import unknown
+from seglab.differences import ablation_differences
 from seglab.errors import ConfigError
 from seglab.evidence import claims, unlearnt
 from seglab.results import MissingResults, Results
@@ -79,21 +81,25 @@ def comparison(results: Results) -> pd.DataFrame:
 
 
 def ablations(results: Results) -> pd.DataFrame:
-    """Approach 3 with one thing changed at a time, and the difference from its own mean in points."""
+    """Approach 3 with one thing changed at a time, and the difference from its own mean in points.
+
+    The 95 % interval says what other seeds might make of the difference: Student's, with the spread of a seed
+    pooled over all networks of the comparison.
+    """
     table, column = results.ablations, "scores.test.mean_iou"
-    base = table["name"].iloc[0]
+    base, changes = table["name"].iloc[0], 100 * ablation_differences(results)
     planned = Counter(one.name for one in [*plan.networks(), *plan.ablations()])
-    of_base = table.loc[table["name"] == base, column].mean()
     rows = []
     for name in dict.fromkeys([base, *(one.name for one in plan.ablations())]):
         of_name = table[table["name"] == name]
-        difference = 100 * (of_name[column].mean() - of_base)
+        value, low, high = changes.loc[name] if name in changes.index else 3 * [math.nan]
         rows.append(
             {
                 "run": f"`{name}`",
                 "seeds": f"{len(of_name)} of {planned[name]}",
                 "test mIoU (%)": spread(of_name[column]),
-                "difference": "-" if name == base or of_name.empty else f"{difference:+.1f}",
+                "difference": "-" if math.isnan(value) else f"{value:+.1f}",
+                "95 % interval": "-" if math.isnan(low) else f"{low:+.1f} to {high:+.1f}",
                 "parameters": _mean(of_name, "cost.params", 1e6, "{:.2f} M"),
                 "GMACs": _mean(of_name, "cost.macs", 1e9, "{:.2f}"),
                 "training": _mean(of_name, "time.seconds", 60, "{:.0f} min"),

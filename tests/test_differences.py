@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from seglab import runs
-from seglab.differences import picture_differences, seed_differences
+from seglab.differences import ablation_differences, picture_differences, seed_differences
 from seglab.errors import RunError
 from seglab.evaluation.compare import compare
 from seglab.plots.difference_map import difference_map
@@ -35,6 +35,28 @@ def test_seed_differences_by_hand():
 def test_without_a_pair_or_a_second_seed_there_is_nothing_to_say(scores):
     with pytest.raises(MissingResults, match="study-full"):
         seed_differences(scored(**scores), "s")
+
+
+def test_a_change_to_approach_3_is_held_against_the_spread_of_all_networks(study_results):
+    results, column = Results(study_results), "scores.test.mean_iou"
+    changes = ablation_differences(results)
+    assert list(changes.index) == ["a3_norm_batch", "a3_block_basic", "a3_no_augmentation"]  # as planned
+    scores = results.runs.query("study == 'camvid_comparison'").groupby("name")[column]
+    value = scores.get_group("a3_norm_batch").item() - scores.get_group("minihrnet_a3").mean()
+    # Four networks of the fixture have two seeds each, so each is a difference away from a variance.
+    pairs = [scores.get_group(name) for name in ("minihrnet_a3", "segsmall", "miniunet", "erfnet")]
+    variance = sum((pair.iloc[0] - pair.iloc[1]) ** 2 / 2 for pair in pairs) / 4
+    half = 2.77645 * math.sqrt(variance * (1 + 1 / 2))  # Student's t with four degrees, from a table
+    row = changes.loc["a3_norm_batch"]
+    assert row.to_list() == pytest.approx([value, value - half, value + half], 1e-4)
+
+
+def test_without_a_second_seed_a_change_has_no_interval(study_results, tmp_path):
+    copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
+    for folder in (copy / "camvid_comparison").glob("*/seed1"):
+        shutil.rmtree(folder)
+    changes = ablation_differences(Results(copy))
+    assert changes["value"].notna().all() and changes[["low", "high"]].isna().all(axis=None)
 
 
 def test_a_network_without_scores_changes_nothing():

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from seglab import comparison, lr_curve, metrics, plots, render, runs, samples
+from seglab.differences import ablation_differences
 from seglab.errors import ConfigError, RunError
 from seglab.labels import CAMVID11, CITYSCAPES, IGNORE_INDEX
 from seglab.lr_curve import LrCurve
@@ -186,13 +187,17 @@ def test_conventions_score_the_matrices_of_single_pictures(results):
     assert table.loc["whole split, void is wrong", name] < ours
 
 
-def test_ablation_bars_start_at_approach_3(results):
+def test_ablation_draws_differences_from_approach_3_with_their_intervals(results):
     axes = plots.FIGURES["ablation"](results).axes[0]
     of_study = results.runs[results.runs["study"] == comparison.STUDY]
-    table = of_study.groupby("name")["scores.test.mean_iou"].mean()
-    for bar, label in zip(axes.patches[1:], axes.get_yticklabels(), strict=True):
-        assert bar.get_x() + bar.get_width() == pytest.approx(100 * table[label.get_text()])
-        assert bar.get_width() == pytest.approx(100 * (table[label.get_text()] - table["minihrnet_a3"]))
+    table = 100 * of_study.groupby("name")["scores.test.mean_iou"].mean()
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert set(names) == {"a3_norm_batch", "a3_block_basic", "a3_no_augmentation"}
+    value = (table[names] - table["minihrnet_a3"]).to_numpy()
+    assert axes.lines[1].get_xdata() == pytest.approx(value) and (np.diff(value) <= 0).all()
+    intervals = 100 * ablation_differences(results).loc[names]
+    drawn = [segment[:, 0] for segment in axes.collections[0].get_segments()]
+    np.testing.assert_allclose(drawn, intervals[["low", "high"]])
 
 
 def test_phases_are_shaded_where_the_recipe_changes(results):

@@ -9,6 +9,7 @@ import pytest
 
 from seglab import cli
 from seglab.comparison import STUDY, everything, networks
+from seglab.differences import ablation_differences
 from seglab.errors import ConfigError
 from seglab.results import Results
 from seglab.tables import (
@@ -100,7 +101,10 @@ def test_ablations_are_differences_from_the_mean_of_approach_3(study_results):
     difference = means["a3_norm_batch"] - means["minihrnet_a3"]
     assert table.index[0] == "`minihrnet_a3`" and table.loc["`minihrnet_a3`", "difference"] == "-"
     assert table.loc["`a3_norm_batch`", "difference"] == f"{difference:+.1f}"
-    assert list(table.loc["`a3_streams_3`", ["seeds", "test mIoU (%)", "difference"]]) == ["0 of 1", "-", "-"]
+    interval = 100 * ablation_differences(results).loc["a3_norm_batch", ["low", "high"]]
+    assert table.loc["`a3_norm_batch`", "95 % interval"] == "{:+.1f} to {:+.1f}".format(*interval)
+    columns = ["seeds", "test mIoU (%)", "difference", "95 % interval"]
+    assert list(table.loc["`a3_streams_3`", columns]) == ["0 of 1", "-", "-", "-"]
 
 
 def test_tuning_marks_the_rate_that_is_used(study_results):

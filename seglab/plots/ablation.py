@@ -4,43 +4,38 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from seglab.plots.style import SERIES, new_figure, seeds, style
+from seglab.differences import ablation_differences
+from seglab.plots.style import SERIES, new_figure, seeds, seeds_each, style
 from seglab.results import Results
 
 
 def ablation(results: Results) -> Figure:
-    """What to see: changes whose point lies in the band are no more than another seed would do.
+    """What to see: a change whose bar crosses the line is no more than another seed may do.
 
-    CamVid, test; the line is the mean of approach 3 itself, where a bar starts; the band, where it has
-    several seeds, reaches from the worst to the best. What lies outside may be chance as well: a fourth seed
-    would fall outside the range of three every other time.
+    CamVid, test; differences from the mean of approach 3. A bar is the 95 % interval by the spread of a seed,
+    pooled over all networks of the comparison with several; without such there are no bars, and no difference
+    can be told from chance.
     """
+    changes = (100 * ablation_differences(results)).sort_values("value", ascending=False, kind="stable")
     table = results.ablations
-    base, others = table["name"].iloc[0], list(dict.fromkeys(table["name"]))[1:]
-    column = "scores.test.mean_iou"
-    of_base = 100 * table.loc[table["name"] == base, column]
-    scores = {name: 100 * table.loc[table["name"] == name, column] for name in others}
-    ordered = sorted(others, key=lambda name: -scores[name].mean())
+    base = table["name"].iloc[0]
+    own, others = table[table["name"] == base], table[table["name"] != base]
     with style():
-        figure = new_figure(170, 22 + 6 * len(ordered))
+        figure = new_figure(170, 26 + 6 * len(changes))
         axes = figure.subplots()
-        axes.axvspan(of_base.min(), of_base.max(), color="#cccccc", lw=0, zorder=0)
-        axes.axvline(of_base.mean(), color="#333333", lw=1)
-        for y, name in enumerate(ordered):
-            mean = scores[name].mean()
-            axes.barh(y, mean - of_base.mean(), left=of_base.mean(), height=0.5, color=SERIES[4], lw=0)
-            axes.plot(scores[name], [y] * len(scores[name]), "o", color=SERIES[0], ms=4)
-            side = 1 if mean >= of_base.mean() else -1
+        axes.axvline(0, color="#333333", lw=1)
+        places = range(len(changes))
+        axes.hlines(places, changes["low"], changes["high"], color=SERIES[4], lw=3)
+        axes.plot(changes["value"], places, "o", color=SERIES[0], ms=5)
+        for place, value in enumerate(changes["value"]):
             axes.annotate(
-                f"{mean - of_base.mean():+.1f}", (mean, y), xytext=(6 * side, 0), textcoords="offset points",
-                ha="left" if side > 0 else "right", va="center", fontsize=7,
+                f"{value:+.1f}", (value, place), xytext=(0, 4), textcoords="offset points", ha="center",
+                fontsize=7,
             )
-        axes.set_yticks(range(len(ordered)), ordered)
+        axes.set_yticks(places, changes.index)
         axes.invert_yaxis()
-        axes.use_sticky_edges = False  # else a bar's end is the edge of the figure
-        axes.margins(x=0.15, y=0.05)
-        axes.set_xlabel("mean IoU on CamVid test (%)")
+        axes.margins(x=0.1, y=0.12)
+        axes.set_xlabel("difference in mean IoU on CamVid test (points)")
         axes.grid(axis="y", visible=False)
-        line = "line and band: {}, mean and range of {}" if len(of_base) > 1 else "line: {}, {}"
-        axes.set_title(line.format(base, seeds(of_base)), loc="left")
+        axes.set_title(f"line: {base}, {seeds(own)}; changes: {seeds_each(others)}", loc="left")
     return figure
