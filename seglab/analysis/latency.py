@@ -39,8 +39,7 @@ def latency(
         One row per network: `model`, `median_ms` and `p95_ms` of a forward pass, and what they were measured
         under: `device`, `threads`, `precision`, `memory_format`, `batch`, `repeats`.
     """
-    image = torch.randn(batch, 3, *input_size, generator=torch.Generator().manual_seed(0))
-    image = image.to(execution.device)
+    image = execution.noise(batch, input_size)
     placed = {name: execution.place(model.eval()) for name, model in models.items()}
     seconds: dict[str, list[float]] = {name: [] for name in placed}
     for _ in range(warmup + repeats):
@@ -64,13 +63,9 @@ def latency(
 
 @torch.inference_mode()
 def _forward_s(model: SegmentationModel, image: torch.Tensor, execution: Execution) -> float:
-    def synchronize() -> None:  # a GPU works on after the call returns
-        if execution.device.type == "cuda":
-            torch.cuda.synchronize(execution.device)
-
-    synchronize()
+    execution.synchronize()
     started = time.perf_counter()
     with execution.autocast():
         model(image)
-    synchronize()
+    execution.synchronize()
     return time.perf_counter() - started

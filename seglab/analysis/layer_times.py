@@ -1,27 +1,38 @@
 """Where the time of a network goes: its layers, their times, multiply-adds and the numbers that they move.
 
-A layer is fast if it finds much to compute for each number that it fetches. How much that is follows from
-the architecture; what a processor makes of it is measured (Williams et al., *Roofline*, Communications of the
-ACM 52(4), 2009).
+A layer with little to compute for each number that it reads or writes is *memory-bound*: it waits for its
+numbers, however few its multiply-adds are. How much there is to compute, the *arithmetic intensity*, follows
+from the architecture; what a processor makes of it is measured (Williams et al., *Roofline*, Communications
+of the ACM 52(4), 2009).
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import pandas as pd
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from seglab.analysis.complexity import complexity
 from seglab.evaluation.execution import Execution
 from seglab.models import SegmentationModel
 from seglab.models.layers import InstanceNorm
 
-KINDS = ("dense convolution", "pointwise convolution", "depthwise convolution", "normalisation", "other")
+KINDS = (
+    "dense convolution",
+    "pointwise convolution",
+    "depthwise convolution",
+    "transposed convolution",
+    "normalisation",
+    "other",
+)
 BETWEEN = "between the layers"
 
 
@@ -49,74 +60,110 @@ def layer_times(
 
     Returns:
         One row per layer, in the order of their first call: `layer` (name), `kind` (one of `KINDS`),
-        `median_ms`, `macs`, `values` (numbers that it reads and writes: inputs, weights and answers).
+        `median_ms`, `macs`, `values` (numbers that its operations read and write: inputs, weights, results).
     """
     macs = {one.name: one.macs for one in complexity(model, input_size).modules}
-    image = torch.randn(1, 3, *input_size, generator=torch.Generator().manual_seed(0))
-    watch = _Stopwatch(execution.place(model.eval()), execution)
-    passes = [watch.run(image.to(execution.device)) for _ in range(warmup + repeats)]
+    network = _Network(execution.place(model.eval()), execution.noise(1, input_size), execution)
+    values = network.values()
+    passes = [network.seconds() for _ in range(warmup + repeats)]
     median_ms = 1000 * pd.DataFrame(passes[warmup:]).median()
-    modules = dict(model.named_modules())
     rows = [
-        (name, layer_kind(modules[name]), median_ms[name], macs.get(name, 0), values)
-        for name, values in watch.values.items()
+        (name, layer_kind(module), median_ms[name], macs.get(name, 0), values[name])
+        for name, module in network.called.items()
     ]
-    rows.append((BETWEEN, "other", median_ms[BETWEEN], 0, 0))
+    rows.append((BETWEEN, "other", median_ms[BETWEEN], 0, values[BETWEEN]))
     return pd.DataFrame(rows, columns=["layer", "kind", "median_ms", "macs", "values"])
 
 
 def layer_kind(module: nn.Module) -> str:
     """What a layer is, one of `KINDS`; a pointwise convolution looks at one pixel, a dense one at several."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+    if isinstance(module, nn.ConvTranspose2d):
+        return "transposed convolution"
+    if isinstance(module, nn.Conv2d):
         if module.groups == module.in_channels > 1:
             return "depthwise convolution"
         return "pointwise convolution" if module.kernel_size == (1, 1) else "dense convolution"
     return "normalisation" if isinstance(module, _NormBase | nn.GroupNorm | InstanceNorm) else "other"
 
 
-class _Stopwatch:
-    """Runs a network and takes the time of each layer, after which `values` tells what it moved."""
+class _Network:
+    """A network whose layers can be watched while it answers."""
 
-    def __init__(self, model: nn.Module, execution: Execution) -> None:
-        self.model, self.execution = model, execution
-        self.seconds: Counter[str] = Counter()  # a layer may be called twice in a pass
-        self.values: Counter[str] = Counter()
+    def __init__(self, model: nn.Module, image: torch.Tensor, execution: Execution) -> None:
+        self.model, self.image, self.execution = model, image, execution
+        self.called: dict[str, nn.Module] = {}
 
-    @torch.inference_mode()
-    def run(self, image: torch.Tensor) -> dict[str, float]:
-        """Seconds by layer of one pass."""
-        self.seconds, self.values = Counter(), Counter()
-        hooks = [
-            hook
-            for name, module in self.model.named_modules()
-            if not any(module.children()) and not isinstance(module, nn.Identity | _DropoutNd)
-            for hook in self._watch(name, module)
-        ]
-        try:
-            began = self._now()
-            with self.execution.autocast():
-                self.model(image)
-            whole = self._now() - began
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return {**self.seconds, BETWEEN: whole - self.seconds.total()}
+    def values(self) -> Counter[str]:
+        """Numbers that each layer reads and writes, and all that is between the layers."""
+        traffic = _Traffic()
 
-    def _watch(self, name: str, module: nn.Module) -> tuple[torch.utils.hooks.RemovableHandle, ...]:
-        weights = sum(parameter.numel() for parameter in module.parameters())
+        def enter(name: str) -> None:
+            traffic.layer = name
+
+        with traffic:
+            self._run(enter, lambda name: enter(BETWEEN))
+        return traffic.values
+
+    def seconds(self) -> dict[str, float]:
+        """What each layer takes in one pass, and all that is between the layers."""
+        taken: Counter[str] = Counter()  # a layer may be called twice
         began = 0.0
 
-        def before(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        def enter(name: str) -> None:
             nonlocal began
             began = self._now()
 
-        def after(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            self.seconds[name] += self._now() - began
-            self.values[name] += weights + output.numel() + sum(one.numel() for one in inputs)
+        def leave(name: str) -> None:
+            taken[name] += self._now() - began
 
-        return module.register_forward_pre_hook(before), module.register_forward_hook(after)
+        started = self._now()
+        self._run(enter, leave)
+        whole = self._now() - started
+        return {**taken, BETWEEN: whole - taken.total()}
+
+    @torch.inference_mode()
+    def _run(self, enter: Callable[[str], None], leave: Callable[[str], None]) -> None:
+        hooks = []
+        for name, module in self.model.named_modules():
+            if any(module.children()) or isinstance(module, nn.Identity | _DropoutNd):
+                continue
+
+            def before(module: nn.Module, inputs: object, name: str = name) -> None:
+                self.called[name] = module
+                enter(name)
+
+            def after(module: nn.Module, inputs: object, output: object, name: str = name) -> None:
+                leave(name)
+
+            hooks += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+        try:
+            with self.execution.autocast():
+                self.model(self.image)
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def _now(self) -> float:
-        if self.execution.device.type == "cuda":  # which works on after a call returns
-            torch.cuda.synchronize(self.execution.device)
+        self.execution.synchronize()
         return time.perf_counter()
+
+
+class _Traffic(TorchDispatchMode):
+    """Counts the numbers that operations read and write; what only looks at memory in another way is free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: Counter[str] = Counter()
+        self.layer = BETWEEN
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        read, written = (
+            [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+            for tree in ((args, kwargs), result)
+        )
+        known = {tensor.untyped_storage()._cdata for tensor in read}
+        is_view = all(tensor.untyped_storage()._cdata in known for tensor in written)
+        if operation._schema.is_mutable or not is_view:
+            self.values[self.layer] += sum(tensor.numel() for tensor in [*read, *written])
+        return result

@@ -9,7 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 aten = torch.ops.aten
 
@@ -105,16 +106,34 @@ def _argument(node: fx.Node, position: int, axis: int, default: int | None) -> i
     return values[axis % len(values)]
 
 
-def effective_receptive_field(
-    model: nn.Module, input_size: tuple[int, int], *, samples: int = 8, seed: int = 0
-) -> np.ndarray:
+def settled(model: nn.Module, images: Tensor) -> nn.Module:
+    """A copy in evaluation mode whose batch normalisations hold the statistics of these images.
+
+    So an untrained network computes what it does in its first training step. With the statistics that it is
+    made with, 0 and 1, nothing is normalised: its residual branches fade, and hardly more than what the
+    shortcuts pass on is left.
+
+    Args:
+        model: Left as it is; dropout takes no part.
+        images: Float (N, 3, H, W), normalised.
+    """
+    model = copy.deepcopy(model).eval()
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None  # the plain mean
+            module.train()
+    with torch.no_grad():
+        model(images)
+    return model.eval()
+
+
+def effective_receptive_field(model: nn.Module, images: Tensor) -> np.ndarray:
     """Measures how strongly the logits at the centre depend on each pixel.
 
     Args:
         model: A network in the state to be examined; its mode and its gradients are left as they are.
-        input_size: Height and width of the images of normal noise.
-        samples: Images to average over, at least 1.
-        seed: Of the noise.
+        images: Float (N, 3, H, W), normalised, at least one; the mean over them is taken.
 
     Returns:
         float64 (H, W), the mean absolute gradient of the logits' sum, scaled to a largest value of 1.
@@ -124,10 +143,9 @@ def effective_receptive_field(
         NeurIPS 2016.
     """
     model = copy.deepcopy(model).eval().requires_grad_(False)
-    generator = torch.Generator().manual_seed(seed)
-    total = torch.zeros(input_size, dtype=torch.float64)
-    for _ in range(samples):
-        image = torch.randn(1, 3, *input_size, generator=generator).requires_grad_()
+    total = torch.zeros(images.shape[-2:], dtype=torch.float64)
+    for image in images.split(1):
+        image = image.clone().requires_grad_()
         logits = model(image)
         logits[0, :, logits.shape[2] // 2, logits.shape[3] // 2].sum().backward()
         total += image.grad[0].abs().sum(dim=0)

@@ -57,6 +57,16 @@ class Execution:
         scale = image.new_tensor(data.std).mul_(255).reciprocal_().view(1, 3, 1, 1)
         return image.sub_(mean).mul_(scale)
 
+    def noise(self, number: int, size: tuple[int, int]) -> Tensor:
+        """Always the same normal noise, float32 (number,3,H,W), where and as a normalised picture lies."""
+        noise = torch.randn(number, 3, *size, generator=torch.Generator().manual_seed(0))
+        return noise.to(self.device, memory_format=_FORMATS[self.memory_format])
+
+    def synchronize(self) -> None:
+        """Waits for what was started: a GPU works on after a call returns."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
     def autocast(self, cache_enabled: bool = True) -> contextlib.AbstractContextManager:
         """The context for a forward pass in this precision.
 
@@ -181,14 +191,9 @@ def _time_steps(step: Callable[[Execution], None], candidates: list[Execution]) 
             break
         for candidate in candidates:
             step(candidate)
-            _synchronize(candidate.device)
+            candidate.synchronize()
             before = time.perf_counter()
             step(candidate)
-            _synchronize(candidate.device)
+            candidate.synchronize()
             seconds[candidate] = min(seconds[candidate], time.perf_counter() - before)
     return seconds
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

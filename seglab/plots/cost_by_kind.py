@@ -11,13 +11,13 @@ from seglab.plots.style import LAYER_KINDS, new_figure, style
 
 _MEASURES = (
     ("macs", 1e9, "multiply-adds (10⁹)"),
-    ("values", 1e6, "numbers read and written (10⁶)"),
+    ("values", 1e6, "numbers moved (10⁶)"),
     ("median_ms", 1, "time (ms)"),
 )
 
 
 def cost_by_kind(networks: Mapping[str, pd.DataFrame]) -> Figure:
-    """What to see: kinds of layers that hardly compute, and take time all the same.
+    """What to see: neither multiply-adds nor the numbers that are read and written give the time.
 
     Args:
         networks: By title, one row per layer: `kind`, `macs`, `values`, `median_ms`.
@@ -44,6 +44,7 @@ def cost_by_kind(networks: Mapping[str, pd.DataFrame]) -> Figure:
             axes.set(xlabel=label, xlim=(0, 1.2 * start.max()))
             axes.grid(axis="y", visible=False)
         panels[0].invert_yaxis()
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(kinds))
+        handles, _ = panels[0].get_legend_handles_labels()
+        titles = [kind.removesuffix(" convolution") for kind in kinds]
+        figure.legend(handles, titles, loc="outside upper center", ncols=len(kinds))
     return figure

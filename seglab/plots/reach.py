@@ -21,8 +21,9 @@ def reach(maps: Mapping[str, np.ndarray], columns: int = 4) -> Figure:
         columns: Maps side by side.
     """
     rows = -(-len(maps) // columns)
+    tallest = max(height / width for height, width in (values.shape for values in maps.values()))
     with style():
-        figure = new_figure(170, 47 * rows + 4)
+        figure = new_figure(170, (148 / columns * tallest + 10) * rows)
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
@@ -35,5 +36,5 @@ def reach(maps: Mapping[str, np.ndarray], columns: int = 4) -> Figure:
                 extent=(-width / 2, width / 2, height / 2, -height / 2),
             )
             axes.set_title(title, fontsize=7)
-        figure.colorbar(picture, ax=grid, shrink=0.6, pad=0.01, label="of the largest influence")
+        figure.colorbar(picture, ax=grid, shrink=0.8, pad=0.01, label="of the largest influence")
     return figure

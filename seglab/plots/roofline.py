@@ -12,10 +12,10 @@ from seglab.plots.style import LAYER_KINDS, look, new_figure, style
 
 
 def roofline(networks: Mapping[str, pd.DataFrame]) -> Figure:
-    """What to see: with little to compute for each number the roof is low, and not all layers reach it.
+    """What to see: under the slope memory is the limit, under the flat part arithmetic; few layers get there.
 
     The roof is what the best of these layers reach: their highest speed, and on its slope their highest rate
-    of numbers read and written. Areas are shares of the time that all layers shown take.
+    of numbers read and written. Areas grow with the time.
 
     Args:
         networks: By name, one row per layer: `kind`, `macs`, `values`, `median_ms`. Convolutions are shown.
@@ -31,17 +31,19 @@ def roofline(networks: Mapping[str, pd.DataFrame]) -> Figure:
         axes = figure.subplots()
         for network, kind in layers[["network", "kind"]].drop_duplicates().itertuples(index=False):
             shown = (layers["network"] == network) & (layers["kind"] == kind)
-            points = dict(marker=look(network)[1], color=LAYER_KINDS[kind], alpha=0.6, linewidths=0)
-            axes.scatter(intensity[shown], speed[shown], s=10 + area[shown], **points)
+            axes.scatter(
+                intensity[shown], speed[shown], s=12 + area[shown], marker=look(network)[1],
+                color=LAYER_KINDS[kind], edgecolors="white", linewidths=0.3,
+            )
         axes.set(xscale="log", yscale="log")
-        axes.set(xlabel="multiply-adds per number read or written", ylabel="10⁹ multiply-adds per second")
+        axes.set(xlabel="arithmetic intensity (multiply-adds per number read or written)")
+        axes.set_ylabel("10⁹ multiply-adds per second")
         ridge = speed.max() / (speed / intensity).max()
         ends = [axes.get_xlim()[0], ridge, axes.get_xlim()[1]]
         roof = [min(1, x / ridge) * speed.max() for x in ends]
         axes.plot(ends, roof, "--", color="#333333", lw=1, scalex=False)
-        handles = [Line2D([], [], ls="", marker="s", color=LAYER_KINDS[kind], label=kind) for kind in kinds]
-        handles += [
-            Line2D([], [], ls="", marker=look(name)[1], color="#333333", label=name) for name in networks
-        ]
+        marks = [("s", LAYER_KINDS[kind], kind.removesuffix(" convolution")) for kind in kinds]
+        marks += [(look(name)[1], "#333333", name) for name in networks]
+        handles = [Line2D([], [], ls="", marker=m, color=color, label=label) for m, color, label in marks]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure

@@ -26,8 +26,9 @@ _FAMILIES = {
 # Colours of the kinds of layers, as `analysis.layer_times` names them.
 LAYER_KINDS = {
     "dense convolution": SERIES[0],
-    "pointwise convolution": SERIES[4],
+    "pointwise convolution": SERIES[2],
     "depthwise convolution": SERIES[1],
+    "transposed convolution": SERIES[6],
     "normalisation": SERIES[3],
     "other": "#999999",
 }

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from seglab.analysis import layer_times as module
@@ -35,7 +36,8 @@ def test_layers_their_kinds_and_what_they_move():
     assert list(table["kind"]) == ["dense convolution", "pointwise convolution", "other"]
     pixels = 32 * 40
     # 3 channels in, 2 out, 54 weights; then twice 2 in, 2 out, 4 weights and 2 biases
-    assert list(table["values"]) == [5 * pixels + 54, 2 * (4 * pixels + 6), 0]
+    # between the layers: padding copies the picture, and 1 is added to 2 channels; dropout moves nothing
+    assert list(table["values"]) == [5 * pixels + 54, 2 * (4 * pixels + 6), (6 + 4) * pixels]
     assert list(table["macs"]) == [54 * pixels, 2 * 4 * pixels, 0]
 
 
@@ -60,6 +62,28 @@ def test_a_network_is_counted_whole_and_left_as_it_was():
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
 
 
+def test_values_of_what_is_not_a_layer():
+    class Parts(Network):
+        def native_logits(self, image):
+            feature = F.relu(self.first(image))  # 4 values for each pixel, outside of the convolution
+            half = feature[:, :, ::2, ::2]  # a view
+            pooled = F.max_pool2d(feature, 2)  # 2 read for each pixel, half a one written
+            half += pooled  # read, and read and written, a quarter of the pixels
+            return feature.permute(0, 1, 3, 2).transpose(2, 3)
+
+    table = layer_times(Parts(), (32, 40), CPU, repeats=1, warmup=0).set_index("layer")
+    assert list(table.index) == ["first", BETWEEN]
+    padding = 6
+    assert table.loc[BETWEEN, "values"] == (padding + 4 + 2.5 + 6 / 4) * 32 * 40
+
+
+def test_a_gpu_is_waited_for_at_every_reading_of_the_clock(monkeypatch):
+    waited = []
+    monkeypatch.setattr(Execution, "synchronize", lambda execution: waited.append(execution))
+    layer_times(Network(), (32, 32), CPU, repeats=2, warmup=0)
+    assert waited == 2 * (2 + 2 * 3) * [CPU]
+
+
 @pytest.mark.parametrize(
     ("layer", "kind"),
     [
@@ -68,7 +92,7 @@ def test_a_network_is_counted_whole_and_left_as_it_was():
         (nn.Conv2d(1, 8, 3), "dense convolution"),
         (nn.Conv2d(8, 8, (3, 1)), "dense convolution"),
         (nn.Conv2d(8, 4, 1), "pointwise convolution"),
-        (nn.ConvTranspose2d(8, 4, 2, stride=2), "dense convolution"),
+        (nn.ConvTranspose2d(8, 4, 2, stride=2), "transposed convolution"),
         (nn.BatchNorm2d(8), "normalisation"),
         (nn.GroupNorm(2, 8), "normalisation"),
         (nn.ReLU(), "other"),

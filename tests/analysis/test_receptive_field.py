@@ -4,7 +4,12 @@ import torch
 from torch import nn
 from torchvision.models import resnet18
 
-from seglab.analysis.receptive_field import effective_receptive_field, effective_side_px, receptive_field
+from seglab.analysis.receptive_field import (
+    effective_receptive_field,
+    effective_side_px,
+    receptive_field,
+    settled,
+)
 
 
 def conv(kernel, **options):
@@ -79,14 +84,53 @@ def test_global_means_are_left_out():
 def test_effective_field_of_a_box_is_the_box():
     box = conv(5, padding=2)
     nn.init.ones_(box.weight)
-    gradient = effective_receptive_field(box, (21, 31), samples=2)
+    gradient = effective_receptive_field(box, torch.randn(2, 3, 21, 31))
     assert gradient.shape == (21, 31) and gradient.max() == 1
     assert np.argwhere(gradient > 0).min(axis=0).tolist() == [8, 13]
     assert effective_side_px(gradient) == 5
     assert box.weight.requires_grad and box.weight.grad is None
 
 
-def test_effective_field_repeats_with_the_seed():
+def test_effective_field_is_the_mean_over_the_images():
+    torch.manual_seed(0)
     model = nn.Sequential(conv(3, padding=1), nn.ReLU(), conv(3, padding=1))
-    maps = [effective_receptive_field(model, (9, 9), samples=2, seed=seed) for seed in (0, 0, 1)]
-    assert np.array_equal(maps[0], maps[1]) and not np.array_equal(maps[0], maps[2])
+    one, two = images = torch.randn(2, 3, 9, 9)
+    both, *single = (effective_receptive_field(model, some) for some in (images, one[None], two[None]))
+    assert not np.allclose(*single)
+    # Each is scaled by its own largest value, so only their shapes can be compared.
+    for share in np.linspace(0, 1, 1001):
+        mixed = share * single[0] + (1 - share) * single[1]
+        if np.allclose(mixed / mixed.max(), both, atol=1e-3):
+            break
+    else:
+        pytest.fail("the mean is no mixture of the two")
+
+
+class Residual(nn.Module):
+    def __init__(self, gain):
+        super().__init__()
+        self.conv, self.norm, self.dropout = conv(3, padding=1), nn.BatchNorm2d(3), nn.Dropout(0.5)
+        with torch.no_grad():
+            self.conv.weight.mul_(gain)
+
+    def forward(self, feature):
+        return feature + self.dropout(self.norm(self.conv(feature)))
+
+
+def test_settled_a_network_does_not_depend_on_the_scale_of_its_weights():
+    images, fields = torch.randn(2, 3, 33, 33), {}
+    for gain in (1.0, 0.1):
+        torch.manual_seed(0)
+        model = nn.Sequential(*(Residual(gain) for _ in range(8)))
+        fields[gain] = [effective_receptive_field(one, images) for one in (model, settled(model, images))]
+        assert model.training and model[0].norm.running_mean.eq(0).all()
+    assert effective_side_px(fields[1.0][0]) > 2 * effective_side_px(fields[0.1][0])
+    assert effective_side_px(fields[1.0][1]) == pytest.approx(effective_side_px(fields[0.1][1]), rel=0.02)
+
+
+def test_settled_statistics_are_those_of_the_images():
+    images = 3 + 2 * torch.randn(4, 3, 16, 16)
+    norm = settled(nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(3)), images)[1]
+    torch.testing.assert_close(norm.running_mean, images.mean(dim=(0, 2, 3)))
+    torch.testing.assert_close(norm.running_var, images.var(dim=(0, 2, 3)))
+    assert not norm.training
