@@ -40,6 +40,10 @@ class SeedSpread:
         error = self.deviation * math.sqrt(1 / seeds + 1 / other_seeds)
         return float(stats.t.ppf((1 + LEVEL) / 2, self.degrees)) * error
 
+    def __str__(self) -> str:
+        degrees = f"{self.degrees} degree{'s' * (self.degrees > 1)} of freedom"
+        return f"a seed's standard deviation: {100 * self.deviation:.2f} points, {degrees}"
+
 
 def seed_spread(table: pd.DataFrame, column: str) -> SeedSpread:
     """Pools the spread over the seeds.
@@ -90,29 +94,31 @@ def seed_differences(table: pd.DataFrame, column: str) -> pd.DataFrame:
 def ablation_differences(results: Results) -> pd.DataFrame:
     """What each change to approach 3 adds to its mean IoU on CamVid's test split.
 
-    The spread over the seeds is that of the networks of the comparison.
-
     Returns:
         One row per change that was trained, by name in the plan's order: `value`, and the ends of its 95 %
-        interval, `low` and `high`, which are NaN as long as no network has two seeds.
+        interval, `low` and `high`, which are NaN as long as no network of the comparison has two seeds.
 
     Raises:
         MissingResults: If there is no change, or no run of approach 3 itself.
     """
     table, column = results.ablations, "scores.test.mean_iou"
-    groups = table.groupby("name", sort=False)[column]
+    base, spread = table["name"].iloc[0], comparison_spread(results)
+    groups = table.groupby("name")[column]
     mean, number = groups.mean(), groups.count()
-    base = table["name"].iloc[0]
-    try:
-        spread = seed_spread(results.comparison, column)
-    except MissingResults:
-        spread = None
     rows = {}
-    for name in mean.index.drop(base):
+    for name in (one.name for one in comparison.ablations() if one.name in mean.index):
         value = mean[name] - mean[base]
         half = spread.half_interval(number[name], number[base]) if spread else math.nan
         rows[name] = {"value": value, "low": value - half, "high": value + half}
-    return pd.DataFrame(rows).T.reindex(one.name for one in comparison.ablations()).dropna(subset="value")
+    return pd.DataFrame(rows).T
+
+
+def comparison_spread(results: Results) -> SeedSpread | None:
+    """The spread over the seeds of the comparison's networks; None as long as none has two."""
+    try:
+        return seed_spread(results.comparison, "scores.test.mean_iou")
+    except MissingResults:
+        return None
 
 
 def picture_differences(table: pd.DataFrame, split: str) -> pd.DataFrame:

@@ -197,29 +197,37 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
     rows = [("parameters", one["params"] / 1e6, two["params"] / 1e6, "million")]
     rows.append((f"MACs at {height}x{width}", one["macs"] / 1e9, two["macs"] / 1e9, "10^9"))
 
-    def add(what: str, read: Callable[[], pd.Series | dict], unit: str) -> None:
+    def add(read: Callable[[], tuple[str, pd.Series | dict]], unit: str) -> None:
         try:
-            values = read()
+            what, values = read()
         except MissingResults:
             return
         if small in values and large in values:
             rows.append((what, values[small], values[large], unit))
 
-    def step(how: str) -> Callable[[], dict]:
-        return lambda: {
-            name: each[how]["median_s"] for name, each in results.training_speed["networks"].items()
-        }
+    def step(how: str, way: str) -> tuple[str, dict]:
+        speed = results.training_speed
+        batch = "x".join(map(str, speed["batch"]))
+        values = {name: each[how]["median_s"] for name, each in speed["networks"].items()}
+        return f"training step, {batch} pixels, {way}", values
 
-    def minutes() -> pd.Series:
+    def picture() -> tuple[str, pd.Series]:
+        table = results.latency.set_index("model")
+        one = table.iloc[0]
+        how = f"{one['height']}x{one['width']}, {one['precision']}, {one['memory_format']}"
+        return f"one picture, {how}", table["median_ms"]
+
+    def minutes() -> tuple[str, pd.Series]:
         made = results.comparison
         if "time.cpu_seconds" not in made:  # older runs did not record it
             raise MissingResults(f"{results.root}: no processor times", "seglab study-full")
-        return made.groupby("name")["time.cpu_seconds"].mean().dropna() / 60
+        seconds = made.groupby("name")["time.cpu_seconds"].mean().dropna()
+        return "processor time of a training of the comparison", seconds / 60
 
-    add("training step, as in a textbook", step("plain"), "s")
-    add("training step, each in its fastest format", step("seglab auto"), "s")
-    add("one picture", lambda: results.latency.set_index("model")["median_ms"], "ms")
-    add("processor time of a training of the comparison", minutes, "min")
+    add(lambda: step("plain", "fp32, contiguous"), "s")
+    add(lambda: step("seglab auto", "each in its fastest format"), "s")
+    add(picture, "ms")
+    add(minutes, "min")
     table = pd.DataFrame(rows, columns=["what", small, large, "unit"])
     return table.assign(ratio=table[small] / table[large])
 

@@ -21,8 +21,8 @@ from nbconvert import HTMLExporter
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
-from seglab import notebooks, runs
-from seglab.differences import ablation_differences
+from seglab import comparison, notebooks, runs
+from seglab.differences import ablation_differences, comparison_spread
 from seglab.evidence import rate_choice
 from seglab.plots import FIGURES, draw
 from seglab.results import MissingResults, Results, class_scores
@@ -217,19 +217,17 @@ def findings(results: Results) -> Iterator[str]:
 
 
 def _of_ablations(results: Results) -> str:
-    changes = 100 * ablation_differences(results)
-    value = changes["value"]
-    if changes["low"].isna().any():
-        sure = "With one seed of each network none of them can be told from chance."
+    changes, planned = 100 * ablation_differences(results), len(comparison.ablations())
+    value, spread = changes["value"], comparison_spread(results)
+    best = f"the best is `{value.idxmax()}` ({value.max():+.1f} points)"
+    if len(changes) > 1:
+        best += f", the worst `{value.idxmin()}` ({value.min():+.1f})"
+    if spread is None:
+        sure = "With one seed of each network nothing here can be told from chance."
     else:
-        sure = (
-            f"{(changes['low'] * changes['high'] <= 0).sum()} of them are no more than another seed may do "
-            "(95 % intervals, the spread pooled over all networks)."
-        )
-    return (
-        f"Of {len(changes)} single changes to approach 3 the best is `{value.idxmax()}` "
-        f"({value.max():+.1f} points), the worst `{value.idxmin()}` ({value.min():+.1f}). {sure}"
-    )
+        chance = (changes["low"] * changes["high"] <= 0).sum()
+        sure = f"{chance} of {len(changes)} cannot be told from another seed (95 % intervals; {spread})."
+    return f"Of the single changes to approach 3 ({len(changes)} of {planned} are there) {best}. {sure}"
 
 
 def _provenance(results: Results) -> Iterator[str]:

@@ -77,6 +77,7 @@ def study_results(tmp_path_factory):
     names = [one.name for one in comparison.networks() if one.name in INVENTED]
     times = pd.DataFrame({"model": list(dict.fromkeys(names)), "median_ms": 50.0, "p95_ms": 60.0})
     times["median_ms"] += 7.0 * np.arange(len(times))
+    times = times.assign(height=180, width=240, precision="fp32", memory_format="contiguous")
     times.to_csv(root / comparison.STUDY / "latency.csv", index=False)
     run = root / comparison.STUDY / "erfnet" / "seed0"
     compared = {"history": repeats.SAME, "confusion matrices": "test: 7 of 9 pixels counted otherwise"}

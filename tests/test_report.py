@@ -89,14 +89,20 @@ def test_findings_by_hand(study_results):
     assert f"best is `{max(others.index, key=others.get)}`" in texts[-1]
     changes = ablation_differences(Results(study_results))
     chance = sum(one.low < 0 < one.high for one in changes.itertuples())
-    assert f"{chance} of them are no more than another seed may do" in texts[-1]
+    assert "(3 of 10 are there)" in texts[-1]
+    assert f"{chance} of 3 cannot be told from another seed" in texts[-1]
+    assert "4 degrees of freedom" in texts[-1]  # of four networks with two seeds
 
 
 def test_with_one_seed_of_each_no_change_is_told_from_chance(study_results, tmp_path):
     copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
     for folder in (copy / comparison.STUDY).glob("*/seed1"):
         shutil.rmtree(folder)
-    assert list(report.findings(Results(copy)))[-1].endswith("none of them can be told from chance.")
+    assert list(report.findings(Results(copy)))[-1].endswith("nothing here can be told from chance.")
+    for name in ("a3_block_basic", "a3_norm_batch"):
+        shutil.rmtree(copy / comparison.STUDY / name)
+    alone = list(report.findings(Results(copy)))[-1]
+    assert "the best is `a3_no_augmentation`" in alone and "worst" not in alone
 
 
 def test_every_caption_says_what_to_see():

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from seglab.differences import ablation_differences
+from seglab.differences import ablation_differences, comparison_spread
 from seglab.plots.style import SERIES, new_figure, seeds, seeds_each, style
 from seglab.results import Results
 
 
 def ablation(results: Results) -> Figure:
-    """What to see: a change whose bar crosses the line is no more than another seed may do.
+    """What to see: a change whose bar crosses the line cannot be told from another seed.
 
-    CamVid, test; differences from the mean of approach 3. A bar is the 95 % interval by the spread of a seed,
-    pooled over all networks of the comparison with several; without such there are no bars, and no difference
-    can be told from chance.
+    Which does not mean that it has no effect. CamVid, test; differences from the mean of approach 3. A bar is
+    the 95 % interval by the spread of a seed, pooled over all networks of the comparison with several; where
+    there are no bars yet, no difference can be told from chance.
     """
     changes = (100 * ablation_differences(results)).sort_values("value", ascending=False, kind="stable")
     table = results.ablations
     base = table["name"].iloc[0]
     own, others = table[table["name"] == base], table[table["name"] != base]
     with style():
-        figure = new_figure(170, 26 + 6 * len(changes))
+        figure = new_figure(170, 30 + 6 * len(changes))
         axes = figure.subplots()
         axes.axvline(0, color="#333333", lw=1)
         places = range(len(changes))
@@ -37,5 +37,7 @@ def ablation(results: Results) -> Figure:
         axes.margins(x=0.1, y=0.12)
         axes.set_xlabel("difference in mean IoU on CamVid test (points)")
         axes.grid(axis="y", visible=False)
-        axes.set_title(f"line: {base}, {seeds(own)}; changes: {seeds_each(others)}", loc="left")
+        spread = comparison_spread(results)
+        title = f"line: {base}, {seeds(own)}; changes: {seeds_each(others)}"
+        axes.set_title(f"{title}\n{spread}" if spread else title, loc="left")
     return figure
