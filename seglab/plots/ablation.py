@@ -30,11 +30,11 @@ def ablation(results: Results) -> Figure:
         for place, value in enumerate(changes["value"]):
             axes.annotate(
                 f"{value:+.1f}", (value, place), xytext=(0, 4), textcoords="offset points", ha="center",
-                fontsize=7,
+                fontsize=7, bbox={"facecolor": "white", "lw": 0, "pad": 0.5},
             )
         axes.set_yticks(places, changes.index)
-        axes.invert_yaxis()
-        axes.margins(x=0.1, y=0.12)
+        axes.set_ylim(len(changes) - 0.5, -0.8)
+        axes.margins(x=0.1)
         axes.set_xlabel("difference in mean IoU on CamVid test (points)")
         axes.grid(axis="y", visible=False)
         spread = comparison_spread(results)

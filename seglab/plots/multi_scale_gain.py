@@ -30,7 +30,7 @@ def multi_scale_gain(results: Results) -> Figure:
         axes.set_xticks(range(len(gains.columns)), gains.columns, rotation=40, ha="right")
         axes.set_ylabel("gain in IoU on the test split (points)")
         axes.grid(axis="x", visible=False)
-        axes.legend(loc="upper right", ncols=3)
+        figure.legend(loc="outside upper left", ncols=3)
     return figure
 
 
