@@ -25,7 +25,8 @@ class SeedSpread:
     """How far the scores of seeds lie apart: one standard deviation, assumed to be that of every network.
 
     One seed says nothing about its own spread. So a single deviation is pooled over all networks with several
-    seeds, and the intervals are Student's.
+    seeds, and the intervals are Student's. That all have this one spread is an assumption, which two or three
+    seeds of each cannot test.
 
     Args:
         deviation: Standard deviation of the score of one seed.

@@ -207,12 +207,12 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
 
     def step(how: str, way: str) -> tuple[str, dict]:
         speed = results.training_speed
-        batch = "x".join(map(str, speed["batch"]))
+        number, height, width = speed["batch"]
         values = {name: each[how]["median_s"] for name, each in speed["networks"].items()}
-        return f"training step, {batch} pixels, {way}", values
+        return f"training step, {number} pictures of {height}x{width}, {way}", values
 
     def picture() -> tuple[str, pd.Series]:
-        table = results.latency.set_index("model")
+        table = results.latency.set_index("model")  # of one measurement, under one set of conditions
         one = table.iloc[0]
         how = f"{one['height']}x{one['width']}, {one['precision']}, {one['memory_format']}"
         return f"one picture, {how}", table["median_ms"]
@@ -222,7 +222,9 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
         if "time.cpu_seconds" not in made:  # older runs did not record it
             raise MissingResults(f"{results.root}: no processor times", "seglab study-full")
         seconds = made.groupby("name")["time.cpu_seconds"].mean().dropna()
-        return "processor time of a training of the comparison", seconds / 60
+        how = comparison.networks()[0].training
+        what = f"processor time of a training of the comparison, {how.precision}, {how.memory_format}"
+        return what, seconds / 60
 
     add(lambda: step("plain", "fp32, contiguous"), "s")
     add(lambda: step("seglab auto", "each in its fastest format"), "s")

@@ -83,8 +83,8 @@ def comparison(results: Results) -> pd.DataFrame:
 def ablations(results: Results) -> pd.DataFrame:
     """Approach 3 with one thing changed at a time, and the difference from its own mean in points.
 
-    The 95 % interval says what other seeds might make of the difference: Student's, with the spread of a seed
-    pooled over all networks of the comparison.
+    The 95 % interval of the difference between the means is Student's, with the spread of a seed pooled over
+    all networks of the comparison.
     """
     table, column = results.ablations, "scores.test.mean_iou"
     base, changes = table["name"].iloc[0], 100 * ablation_differences(results)

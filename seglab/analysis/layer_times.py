@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 import torch
@@ -100,8 +101,8 @@ class _Network:
         def enter(name: str) -> None:
             traffic.layer = name
 
-        with traffic:
-            self._run(enter, lambda name: enter(BETWEEN))
+        with self._watched(enter, lambda name: enter(BETWEEN)), traffic:
+            self._answer()
         return traffic.values
 
     def seconds(self) -> dict[str, float]:
@@ -116,13 +117,15 @@ class _Network:
         def leave(name: str) -> None:
             taken[name] += self._now() - began
 
-        started = self._now()
-        self._run(enter, leave)
-        whole = self._now() - started
+        with self._watched(enter, leave):
+            started = self._now()
+            self._answer()
+            whole = self._now() - started
         return {**taken, BETWEEN: whole - taken.total()}
 
-    @torch.inference_mode()
-    def _run(self, enter: Callable[[str], None], leave: Callable[[str], None]) -> None:
+    @contextmanager
+    def _watched(self, enter: Callable[[str], None], leave: Callable[[str], None]) -> Iterator[None]:
+        """Calls the two with the name of each layer that begins and ends."""
         hooks = []
         for name, module in self.model.named_modules():
             if any(module.children()) or isinstance(module, nn.Identity | _DropoutNd):
@@ -137,11 +140,15 @@ class _Network:
 
             hooks += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
         try:
-            with self.execution.autocast():
-                self.model(self.image)
+            yield
         finally:
             for hook in hooks:
                 hook.remove()
+
+    @torch.inference_mode()
+    def _answer(self) -> None:
+        with self.execution.autocast():
+            self.model(self.image)
 
     def _now(self) -> float:
         self.execution.synchronize()

@@ -58,7 +58,7 @@ class Execution:
         return image.sub_(mean).mul_(scale)
 
     def noise(self, number: int, size: tuple[int, int]) -> Tensor:
-        """Always the same normal noise, float32 (number,3,H,W), where and as a normalised picture lies."""
+        """The same normal noise at every call, float32 (number,3,H,W), on the device and in the layout."""
         noise = torch.randn(number, 3, *size, generator=torch.Generator().manual_seed(0))
         return noise.to(self.device, memory_format=_FORMATS[self.memory_format])
 

@@ -84,6 +84,20 @@ def test_a_gpu_is_waited_for_at_every_reading_of_the_clock(monkeypatch):
     assert waited == 2 * (2 + 2 * 3) * [CPU]
 
 
+def test_watching_is_not_timed(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+    register = nn.Module.register_forward_hook
+
+    def slowly(*arguments):
+        clock[0] += 5
+        return register(*arguments)
+
+    monkeypatch.setattr(nn.Module, "register_forward_hook", slowly)
+    assert layer_times(Network(), (32, 32), CPU, repeats=2, warmup=0)["median_ms"].sum() == 0
+    assert clock[0] > 0
+
+
 @pytest.mark.parametrize(
     ("layer", "kind"),
     [
