@@ -194,10 +194,14 @@ def findings(results: Results) -> Iterator[str]:
         gap = scores["minihrnet_a3"] - scores["hrnetv2_w18"]
         cost = table.groupby("name")[["cost.params", "cost.macs"]].first()
         ratio = cost.loc["minihrnet_a3"] / cost.loc["hrnetv2_w18"]
+        sure = ""
+        if spread := comparison_spread(results):
+            half = 100 * spread.half_interval(seeds["minihrnet_a3"], seeds["hrnetv2_w18"])
+            sure = f" (95 % interval over seeds {gap - half:+.1f} to {gap + half:+.1f})"
         yield (
             f"Approach 3 of Mini-HRNet has {ratio['cost.params']:.2f} times the parameters of HRNetV2-W18 "
             f"and {ratio['cost.macs']:.2f} times its multiply-adds; the difference of their scores is "
-            f"{gap:+.1f} points."
+            f"{gap:+.1f} points{sure}."
         )
     parts = [f"scores.{split}.mean_iou" for split in ("test_seq05vd", "test_0001tp")]
     if set(parts) <= set(table.columns):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from seglab import comparison, metrics, report, runs
-from seglab.differences import ablation_differences
+from seglab.differences import ablation_differences, seed_differences
 from seglab.results import Results
 
 ROOT = Path(__file__).parents[1]
@@ -103,6 +103,18 @@ def test_with_one_seed_of_each_no_change_is_told_from_chance(study_results, tmp_
         shutil.rmtree(copy / comparison.STUDY / name)
     alone = list(report.findings(Results(copy)))[-1]
     assert "the best is `a3_no_augmentation`" in alone and "worst" not in alone
+
+
+def test_approach_3_is_held_against_its_control_with_the_interval_of_the_seeds():
+    results = Results(ROOT / "results")
+    pairs = seed_differences(results.comparison, "scores.test.mean_iou")
+    names = {"minihrnet_a3", "hrnetv2_w18"}
+    (pair,) = (one for one in pairs.itertuples() if {one.better, one.worse} == names)
+    sign = 100 if pair.better == "minihrnet_a3" else -100
+    low, high = sorted((sign * pair.low, sign * pair.high))
+    (text,) = (one for one in report.findings(results) if "HRNetV2-W18" in one)
+    interval = f"95 % interval over seeds {low:+.1f} to {high:+.1f}"
+    assert text.endswith(f"{sign * pair.value:+.1f} points ({interval}).")
 
 
 def test_every_caption_says_what_to_see():
