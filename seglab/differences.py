@@ -17,7 +17,7 @@ from seglab import comparison, metrics, runs
 from seglab.metrics.intervals import paired_bootstrap
 from seglab.results import MissingResults, Results
 
-LEVEL = 0.95  # of all intervals
+LEVEL = 0.95  # of the intervals over seeds
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,11 @@ class SeedSpread:
     deviation: float
     degrees: int
 
-    def half_interval(self, seeds: int, other_seeds: int) -> float:
-        """How far the interval of the difference between two means reaches, by the seeds behind each."""
+    def interval(self, value: float, seeds: int, other_seeds: int) -> tuple[float, float]:
+        """The ends of the interval of a difference between two means, by the seeds behind each."""
         error = self.deviation * math.sqrt(1 / seeds + 1 / other_seeds)
-        return float(stats.t.ppf((1 + LEVEL) / 2, self.degrees)) * error
+        half = float(stats.t.ppf((1 + LEVEL) / 2, self.degrees)) * error
+        return value - half, value + half
 
     def __str__(self) -> str:
         degrees = f"{self.degrees} degree{'s' * (self.degrees > 1)} of freedom"
@@ -86,9 +87,8 @@ def seed_differences(table: pd.DataFrame, column: str) -> pd.DataFrame:
         raise MissingResults("no two networks", "seglab study-full")
     rows = []
     for better, worse in combinations(mean.index, 2):
-        half = spread.half_interval(number[better], number[worse])
         value = mean[better] - mean[worse]
-        rows.append((better, worse, value, value - half, value + half))
+        rows.append((better, worse, value, *spread.interval(value, number[better], number[worse])))
     return _pairs(rows)
 
 
@@ -109,9 +109,9 @@ def ablation_differences(results: Results) -> pd.DataFrame:
     rows = {}
     for name in (one.name for one in comparison.ablations() if one.name in mean.index):
         value = mean[name] - mean[base]
-        half = spread.half_interval(number[name], number[base]) if spread else math.nan
-        rows[name] = {"value": value, "low": value - half, "high": value + half}
-    return pd.DataFrame(rows).T
+        ends = spread.interval(value, number[name], number[base]) if spread else (math.nan, math.nan)
+        rows[name] = (value, *ends)
+    return pd.DataFrame(rows, index=["value", "low", "high"]).T
 
 
 def comparison_spread(results: Results) -> SeedSpread | None:

@@ -196,8 +196,8 @@ def findings(results: Results) -> Iterator[str]:
         ratio = cost.loc["minihrnet_a3"] / cost.loc["hrnetv2_w18"]
         sure = ""
         if spread := comparison_spread(results):
-            half = 100 * spread.half_interval(seeds["minihrnet_a3"], seeds["hrnetv2_w18"])
-            sure = f" (95 % interval over seeds {gap - half:+.1f} to {gap + half:+.1f})"
+            low, high = spread.interval(gap / 100, seeds["minihrnet_a3"], seeds["hrnetv2_w18"])
+            sure = f" (95 % interval over seeds {100 * low:+.1f} to {100 * high:+.1f})"
         yield (
             f"Approach 3 of Mini-HRNet has {ratio['cost.params']:.2f} times the parameters of HRNetV2-W18 "
             f"and {ratio['cost.macs']:.2f} times its multiply-adds; the difference of their scores is "
