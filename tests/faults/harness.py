@@ -3,14 +3,15 @@
 A server is needed because the process that runs the tests has threads, which a fork would lose.
 """
 
-import contextlib
 import faulthandler
 import json
 import multiprocessing
 import signal
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import connection
 from pathlib import Path
 
 import torch
@@ -39,6 +40,9 @@ PATIENCE_S = 120  # longer than anything takes on a busy machine; ends a test th
 
 server = multiprocessing.get_context("forkserver")
 server.set_forkserver_preload(PRELOADED)
+# An exit code can be read once. Starting a process reads those of all that have ended; where another thread
+# waits for one of them, it finds nothing to read and says 255. So one thread starts or reads at a time.
+one_thread = threading.Lock()
 
 
 class Speck(SegmentationModel):
@@ -100,15 +104,13 @@ def start(function, *arguments, log: Path | None = None):
 
     It exits as the command line does (`SeglabError.exit_code`), with what it has to say in `log`.
     """
-    receiver, sender = server.Pipe(duplex=False)
-    process = server.Process(target=_main, args=(function, arguments, log, sender))
-    process.start()
-    sender.close()
-    process.code = receiver  # the server now and then loses the exit code of a child, and says 255
+    process = server.Process(target=_main, args=(function, arguments, log))
+    with one_thread:
+        process.start()
     return process
 
 
-def _main(function, arguments, log, exit_code):
+def _main(function, arguments, log):
     torch.set_num_threads(1)
     # Tests that run in the background inherit that Ctrl-C is ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -128,27 +130,28 @@ def _main(function, arguments, log, exit_code):
         said = ""
     if log is not None:
         log.write_text(said, encoding="utf-8")
-    exit_code.send(code)
     sys.exit(code)
+
+
+def exit_code(process, patience_s: float | None = None) -> int | None:
+    """Exit code of a process, negative for a signal; None if it still runs after the given time."""
+    connection.wait([process.sentinel], patience_s)
+    with one_thread:
+        return process.exitcode
 
 
 def wait(process, patience_s: float = PATIENCE_S) -> int | None:
     """Exit code of a process, negative for a signal; None if it had to be killed after the given time."""
-    process.join(patience_s)
-    if process.exitcode is None:
+    code = exit_code(process, patience_s)
+    if code is None:
         kill(process)
-        return None
-    if process.exitcode == 255:
-        with contextlib.suppress(EOFError):  # it died before it could say
-            return process.code.recv()
-    return process.exitcode
+    return code
 
 
 def kill(process) -> int:
     """Kills a process if it still runs, and answers its exit code."""
     process.kill()
-    process.join()
-    return process.exitcode
+    return exit_code(process)
 
 
 def run(function, *arguments, log: Path | None = None) -> int | None:

@@ -24,6 +24,7 @@ from seglab.trainers.observers import Observer
 from .harness import (
     STEPS_PER_EPOCH,
     difference,
+    exit_code,
     experiment,
     go,
     kill,
@@ -238,7 +239,7 @@ def test_f3_killed_at_random_instants(faults, scenes12, tmp_path, phases):
         folder, kills = tmp_path / str(seed), 0
         while True:
             process = start(go, whole, folder)
-            process.join(rng.uniform(0, span))
+            exit_code(process, rng.uniform(0, span))
             code = kill(process)
             if code == -signal.SIGKILL:
                 kills += 1

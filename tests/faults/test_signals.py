@@ -12,7 +12,19 @@ from seglab.cli import main
 from seglab.config import to_yaml
 from seglab.trainers.observers import Terminal
 
-from .harness import STEPS_PER_EPOCH, difference, experiment, go, outcome, reference, run, server, start, wait
+from .harness import (
+    STEPS_PER_EPOCH,
+    difference,
+    exit_code,
+    experiment,
+    go,
+    outcome,
+    reference,
+    run,
+    server,
+    start,
+    wait,
+)
 
 NEVER_S = 1e9
 
@@ -63,7 +75,7 @@ def stopped(whole, config, folder, expected, number, at, delay_s, twice) -> str 
     os.killpg(process.pid, number)
     if twice:  # the first one is only noted, for the step hangs
         time.sleep(0.3)
-        if process.exitcode is not None:
+        if exit_code(process, 0) is not None:
             return "the first signal did not wait for the step"
         os.kill(process.pid, number)
     code = wait(process, patience_s=20)
