@@ -148,6 +148,11 @@ def soccer_phases() -> list[Experiment]:
     The recipe's epochs at half the size see a quarter of the pixels; where all pictures have the full size,
     these epochs are a quarter as many. An epoch with a frozen encoder costs less than one without, which is
     not made up for: it counts against freezing.
+
+    Leaving out one idea changes something else as well, so each has a second variant that keeps that. An
+    encoder that is never frozen also learns at the first phase's rate, ten times that of the others: so does
+    the one of `unfrozen_fast`, once it is free. And fewer pictures are fewer steps: `not_resized_half_batch`
+    takes as many of them as `recipe`.
     """
     base = recipe("miniunet", "soccer_scenes", "laptop")
     base = replace(
@@ -164,20 +169,24 @@ def soccer_phases() -> list[Experiment]:
     quarter = [replace(one, epochs=one.epochs // 4, input_size=None) for one in (frozen, unfrozen)]
     scratch = replace(base.model, options={**base.model.options, "pretrained": False})
 
+    fast = replace(unfrozen, lr=frozen.lr)
+
     def thawed(phases: Sequence[PhaseConfig]) -> tuple[PhaseConfig, ...]:
         return tuple(replace(phase, freeze=()) for phase in phases)
 
     variants = {
         "recipe": base,
         "not_frozen": _phased(base, thawed(base.phases)),
+        "unfrozen_fast": _phased(base, (frozen, fast, full)),
         "not_resized": _phased(base, (*quarter, full)),
+        "not_resized_half_batch": _half_batch(_phased(base, (*quarter, full))),
         "not_pretrained": replace(_phased(base, thawed(base.phases)), model=scratch),
     }
     return [replace(one, name=name, seed=seed) for seed in SEEDS for name, one in variants.items()]
 
 
 def soccer_mistakes() -> list[Experiment]:
-    """Two mistakes of the Mini-UNet project, made on purpose (`recipe` of `soccer_phases` is without them).
+    """Two mistakes of Mini-UNet's reproduction in PyTorch, on purpose (`recipe` above is without them).
 
     `leak`: the low-resolution phases draw a split of their own, so that most pictures that the network is
     validated on later were trained on. `interpolated_masks`: masks are resized bilinearly, which makes class
@@ -191,6 +200,10 @@ def soccer_mistakes() -> list[Experiment]:
         blurred = replace(base.augment, mask_resize="bilinear")
         made.append(replace(base, name="interpolated_masks", augment=blurred))
     return made
+
+
+def _half_batch(base: Experiment) -> Experiment:
+    return replace(base, training=replace(base.training, batch_size=base.training.batch_size // 2))
 
 
 def _phased(base: Experiment, phases: Sequence[PhaseConfig]) -> Experiment:

@@ -137,6 +137,16 @@ def test_the_soccer_variants_cost_the_same_pixels():
     assert len({pixels(one) for one in seed0.values()}) == 1
     assert all(not p.freeze for p in seed0["not_frozen"].plan)
     assert len({p.input_size for p in seed0["not_resized"].plan}) == 1
+
+    def rates_of_the_encoder(name):
+        return sorted((p.lr, p.epochs) for p in seed0[name].plan if not p.freeze)
+
+    def steps(name):
+        return sum(p.epochs for p in seed0[name].plan) / seed0[name].training.batch_size
+
+    fast = [rate for rate in rates_of_the_encoder("not_frozen") if rate[0] == 1e-3]
+    assert fast and [rate for rate in rates_of_the_encoder("unfrozen_fast") if rate[0] == 1e-3] == fast
+    assert steps("not_resized") == steps("recipe") / 2 and steps("not_resized_half_batch") == steps("recipe")
     mistakes = {one.name: one for one in comparison.soccer_mistakes() if one.seed == 0}
     assert [p.train_split for p in mistakes["leak"].plan] == ["redrawn", "redrawn", "train"]
     changed = difference(to_dict(seed0["recipe"]), to_dict(mistakes["interpolated_masks"]))
