@@ -591,7 +591,8 @@ class OverlayView {
 
   syncLegend(whats) {
     const { hidden, run } = this.state;
-    const { shares, scores } = this.shown.entry;
+    const { scores } = this.shown.entry;
+    const shares = this.shown.entry.shares[""] ?? this.shown.entry.shares[run]; // of the truth, or else the network
     const other = whats[1]?.view !== "truth" && whats[1]?.run !== run ? scores[whats[1]?.run] : undefined;
     const compared = [scores[run], other];
     this.scoreHeads.forEach((head, i) => {

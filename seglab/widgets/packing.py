@@ -88,12 +88,10 @@ def entry(picture: Picture, labels: LabelSpace) -> dict[str, Any]:
     """What the lists say about a picture; IoU and pixel share are those of this picture alone."""
     height, width = picture.image.shape[:2]
     facts = {"name": picture.name, "split": picture.split, "width": width, "height": height, "scores": {}}
-    counted = picture.mask
-    if counted is None:
-        counted = next(iter(picture.predictions.values())).mask if picture.predictions else None
-    if counted is not None:
-        counts = np.bincount(counted[counted != IGNORE_INDEX], minlength=labels.num_classes)
-        facts["shares"] = (counts / max(1, counts.sum())).tolist()
+    # By the name of the network, as the layers are: the truth's stand under "", and alone where there is one.
+    masks = {name: prediction.mask for name, prediction in picture.predictions.items()}
+    counted = masks if picture.mask is None else {"": picture.mask}
+    facts["shares"] = {name: _shares(mask, labels.num_classes) for name, mask in counted.items()}
     if picture.mask is not None:
         for name, prediction in picture.predictions.items():
             confusion = metrics.confusion_matrix(prediction.mask, picture.mask, labels.num_classes)
@@ -107,6 +105,12 @@ def entry(picture: Picture, labels: LabelSpace) -> dict[str, Any]:
     return facts
 
 
+def _shares(mask: np.ndarray, num_classes: int) -> list[float]:
+    """The part of the labelled pixels that each class has."""
+    counts = np.bincount(mask[mask != IGNORE_INDEX], minlength=num_classes)
+    return (counts / max(1, counts.sum())).tolist()
+
+
 def check_picture(picture: Picture, labels: LabelSpace) -> None:
     """Refuses arrays of a wrong type, size or range."""
     if picture.image.dtype != np.uint8 or picture.image.ndim != 3 or picture.image.shape[2] != 3:
@@ -114,26 +118,32 @@ def check_picture(picture: Picture, labels: LabelSpace) -> None:
             f"{picture.name}: the image is {picture.image.dtype} {picture.image.shape}; "
             "allowed is uint8 (H, W, 3)"
         )
-    masks = {"the mask": picture.mask}
-    confidences = {}
+    truths = {} if picture.mask is None else {"the mask": picture.mask}
+    predictions, confidences = {}, {}
     for name, prediction in picture.predictions.items():
-        masks[f"the prediction of {name}"] = prediction.mask
-        confidences[f"the confidence of {name}"] = prediction.confidence
-    for what, values in (masks | confidences).items():
-        if values is not None and values.shape != picture.image.shape[:2]:
+        predictions[f"the prediction of {name}"] = prediction.mask
+        if prediction.confidence is not None:
+            confidences[f"the confidence of {name}"] = prediction.confidence
+    for what, values in (truths | predictions | confidences).items():
+        if values.shape != picture.image.shape[:2]:
             raise DataError(
                 f"{picture.name}: {what} is {values.shape} and the image {picture.image.shape[:2]}; "
                 "they must be equal"
             )
-    for what, mask in masks.items():
-        if mask is None:
-            continue
-        wrong = (mask < 0) | (mask >= labels.num_classes) & (mask != IGNORE_INDEX)
-        if wrong.any():
-            raise DataError(
-                f"{picture.name}: {what} holds the id {mask[wrong][0]}; "
-                f"allowed are 0..{labels.num_classes - 1} and {IGNORE_INDEX}"
-            )
+    for what, mask in (truths | predictions).items():
+        _check_ids(f"{picture.name}: {what}", mask, labels.num_classes, what in truths)
     for what, values in confidences.items():
-        if values is not None and not ((values >= 0) & (values <= 1)).all():
+        if not ((values >= 0) & (values <= 1)).all():
             raise DataError(f"{picture.name}: {what} leaves 0..1; allowed are probabilities")
+
+
+def _check_ids(what: str, mask: np.ndarray, num_classes: int, is_truth: bool) -> None:
+    """Refuses ids that are no classes; only a truth may leave pixels out."""
+    if mask.dtype.kind not in "iu":
+        raise DataError(f"{what} is {mask.dtype}; allowed are integers, the train ids")
+    wrong = (mask < 0) | (mask >= num_classes)
+    if is_truth:
+        wrong &= mask != IGNORE_INDEX
+    if wrong.any():
+        also = f" and {IGNORE_INDEX}" if is_truth else ""
+        raise DataError(f"{what} holds the id {mask[wrong][0]}; allowed are 0..{num_classes - 1}{also}")

@@ -54,17 +54,19 @@ def test_masks_travel_as_compressed_bytes_and_confidences_as_whole_per_cent():
 def test_scores_and_shares_are_those_of_the_picture():
     entry = example()._catalog["pictures"][0]
     # Labelled pixels: truth 0 1 3 3, prediction 0 3 3 0.
-    assert entry["shares"][:4] == [0.25, 0.25, 0, 0.5]
+    assert list(entry["shares"]) == [""]
+    assert entry["shares"][""][:4] == [0.25, 0.25, 0, 0.5]
     scores = entry["scores"]["prediction"]
     assert scores["iou"][:4] == [1 / 2, 0, None, 1 / 3]
     assert scores["mean"] == pytest.approx((1 / 2 + 0 + 1 / 3) / 3)
     assert scores["classes"] == 3
 
 
-def test_without_a_truth_the_shares_are_the_prediction_s():
-    widget = example(mask=None)
+def test_without_a_truth_the_shares_are_those_of_each_prediction():
+    widget = example(mask=None, prediction={"a": PREDICTION, "b": np.ones_like(PREDICTION)})
     entry = widget._catalog["pictures"][0]
-    assert entry["shares"][:4] == pytest.approx([3 / 6, 1 / 6, 0, 2 / 6])
+    assert entry["shares"]["a"][:4] == pytest.approx([3 / 6, 1 / 6, 0, 2 / 6])
+    assert entry["shares"]["b"][:4] == [0, 1, 0, 0]
     assert entry["scores"] == {}
     assert widget._catalog["views"] == ["prediction", "confidence"]
 
@@ -129,7 +131,11 @@ def test_several_networks():
         ({"image": IMAGE / 255}, r"float64 \(2, 3, 3\).*uint8 \(H, W, 3\)"),
         ({"mask": MASK.T}, r"the mask is \(3, 2\) and the image \(2, 3\)"),
         ({"prediction": PREDICTION + 11}, r"the prediction of prediction holds the id 11; allowed"),
-        ({"mask": MASK // 2 * 6}, r"the mask holds the id 250"),
+        ({"mask": MASK // 2 * 6}, r"picture: the mask holds the id 250; allowed are 0\.\.10 and 255"),
+        ({"mask": MASK.astype(float)}, "picture: the mask is float64; allowed are integers"),
+        ({"prediction": PREDICTION > 0}, "picture: the prediction of prediction is bool; allowed are"),
+        ({"prediction": MASK}, r"picture: the prediction .* holds the id 255; allowed are 0\.\.10$"),
+        ({"prediction": PREDICTION.astype(int) - 1}, "picture: the prediction of prediction holds the id -1"),
         ({"confidence": CONFIDENCE * 100}, "the confidence of prediction leaves 0..1"),
         ({"confidence": CONFIDENCE * np.nan}, "the confidence of prediction leaves 0..1"),
         ({"mask": None, "prediction": None}, "neither a mask nor a prediction"),

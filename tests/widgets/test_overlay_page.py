@@ -110,7 +110,7 @@ def test_legend_tells_the_scores_of_the_shown_picture(page, widget):
             f"{100 * scores['mean']:.1f} % over {scores['classes']} classes"
             in page.locator(".so-mean").inner_text()
         )
-    assert rows.nth(0).locator("td").nth(2).inner_text() == f"{100 * entry['shares'][0]:.1f} %"
+    assert rows.nth(0).locator("td").nth(2).inner_text() == f"{100 * entry['shares'][''][0]:.1f} %"
 
 
 def test_pointer_reads_truth_predictions_and_confidence(page, pictures):
