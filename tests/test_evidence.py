@@ -29,6 +29,18 @@ def edit(path, change):
     path.write_text(json.dumps(record))
 
 
+def set_scores(root, of_seeds, costs):
+    """Gives the runs of the comparison test scores, by network and seed, all others 0.3; and costs.
+
+    A cost is that many parameters, and as many MACs; it is 1 where none is given.
+    """
+    for path in (root / comparison.STUDY).glob("*/seed*/summary.json"):
+        name, seed = path.parts[-3], int(path.parts[-2].removeprefix("seed"))
+        score, cost = of_seeds.get(name, (0.3,) * 2)[seed], costs.get(name, 1)
+        changed = {"scores": {"test": {"mean_iou": score}}, "cost": {"params": cost, "macs": cost}}
+        edit(path, lambda record, changed=changed: record.update(changed))
+
+
 def tune(root, scores):
     """Gives the runs that chose the learning rate these scores, by rate and network."""
     for one in comparison.tuning():
@@ -103,8 +115,23 @@ def test_worth_names_what_is_cheaper_and_no_worse(copy):
         changed = {"scores": {"test": {"mean_iou": score}}, "cost": {"params": params, "macs": macs}}
         for path in (copy / comparison.STUDY / name).glob("*/summary.json"):
             edit(path, lambda record, changed=changed: record.update(changed))
-    table = evidence.worth(Results(copy)).set_index("network")["cheaper in both, and no worse"]
-    assert table.to_dict() == {"`minihrnet_a3`": "`erfnet`", "`segsmall`": "none", "`miniunet`": "`erfnet`"}
+    level = evidence.worth(Results(copy)).set_index("network")["cheaper in both, mean at least as high"]
+    assert level.to_dict() == {"`minihrnet_a3`": "`erfnet`", "`segsmall`": "none", "`miniunet`": "`erfnet`"}
+
+
+def test_worth_names_what_other_seeds_might_put_level(copy):
+    lower = "cheaper in both, lower by no more than the seed's"
+
+    def of_approach_3(erfnet):
+        """The last column, where the seeds of approach 3 lie 2 points apart, and those of others agree."""
+        set_scores(copy, {"minihrnet_a3": (0.49, 0.51), "erfnet": erfnet}, {"minihrnet_a3": 2})
+        return evidence.worth(Results(copy)).set_index("network").loc["`minihrnet_a3`", lower]
+
+    # A deviation of 1.41 points pooled over four networks with two seeds each is 0.71 points with 4 degrees
+    # of freedom; times Student's 2.78 and the root of 1/2 + 1/2 that is 1.96 points.
+    assert "`erfnet`" in of_approach_3((0.481, 0.481))
+    assert "`erfnet`" not in of_approach_3((0.480, 0.480))
+    assert "`erfnet`" not in of_approach_3((0.52, 0.52))  # it is in the column of those at least as high
 
 
 def test_claims_about_size_turn_with_the_counts(copy):
@@ -146,15 +173,20 @@ def test_claim_about_speed_turns_with_the_times(copy):
     (copy / comparison.STUDY / "latency.csv").unlink()
     for folder in (copy / comparison.STUDY).glob("erfnet/*/summary.json"):
         edit(folder, lambda record: record["time"].update(cpu_seconds=100.0))
-    for folder in (copy / comparison.STUDY).glob("segsmall/*/summary.json"):
-        edit(folder, lambda record: record["time"].update(cpu_seconds=200.0))
-    for seconds, word in ((9.0, "contradicted"), (0.01, "depends")):
+    # ERFNet's training takes 100 s, its step 1 s.
+    for how in ("plain", "seglab auto"):
+        edit(benchmark, lambda record, how=how: record["networks"]["erfnet"][how].update(median_s=1.0))
+    cases = [(200.0, 9.0, "contradicted"), (200.0, 0.95, "contradicted"), (200.0, 0.5, "depends")]
+    for cpu, seconds, word in [*cases, (95.0, 1.05, "not confirmed"), (50.0, 0.5, "confirmed")]:
+        for folder in (copy / comparison.STUDY).glob("segsmall/*/summary.json"):
+            edit(folder, lambda record, cpu=cpu: record["time"].update(cpu_seconds=cpu))
         for how in ("plain", "seglab auto"):
             edit(
                 benchmark,
                 lambda record, how=how, s=seconds: record["networks"]["segsmall"][how].update(median_s=s),
             )
-        assert word in evidence.claims(Results(copy)).iloc[2]["verdict"]
+        assert evidence.claims(Results(copy)).iloc[2]["verdict"].startswith(word) or word == "depends"
+        assert ("depends" in evidence.claims(Results(copy)).iloc[2]["verdict"]) == (word == "depends")
     edit(benchmark, lambda record: record.pop("networks"))
     with pytest.raises(RunError, match=r"training_speed\.json: damaged \(the field 'networks'"):
         evidence.size_and_time(Results(copy))
