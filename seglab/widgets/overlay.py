@@ -33,6 +33,15 @@ COMPARE = ("off", "side", "wipe")
 _HERE = Path(__file__).parent
 
 
+def _joined(*files: str) -> str:
+    """Files beside this one as one text; anywidget takes a single module and a single style sheet."""
+    return "\n".join((_HERE / file).read_text(encoding="utf-8") for file in files)
+
+
+_MODULE = _joined("controls.js", "pictures.js", "stage.js", "legend.js", "overlay.js")
+_STYLE = _joined("overlay.css", "stage.css", "legend.css")
+
+
 def overlay(
     image: np.ndarray,
     mask: np.ndarray | None = None,
@@ -154,8 +163,8 @@ class Overlay(anywidget.AnyWidget):
         DataError: If there is nothing to show, sizes or layers differ, or a value is out of range.
     """
 
-    _esm = _HERE / "overlay.js"
-    _css = _HERE / "overlay.css"
+    _esm = _MODULE
+    _css = _STYLE
     _catalog = traitlets.Dict().tag(sync=True)
     _payloads = traitlets.List().tag(sync=True)
     picture = traitlets.Int(0).tag(sync=True)
@@ -249,10 +258,10 @@ class Overlay(anywidget.AnyWidget):
         state = {name: getattr(self, name) for name in ("_catalog", *chosen)}
         state["_payloads"] = [[base64.b64encode(part).decode() for part in one] for one in self._payloads]
         page = _PAGE.format(
-            css=Path(_HERE / "overlay.css").read_text(encoding="utf-8"),
+            css=_STYLE,
             # A name with "</script>" in it must not end the script.
             state=json.dumps(state, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
-            module=Path(_HERE / "overlay.js").read_text(encoding="utf-8"),
+            module=f"{_MODULE}\n{_joined('page.js')}",
         )
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -288,10 +297,6 @@ body {{ margin: 0; padding: 16px; background: Canvas }}
 <script type="application/json" id="state">{state}</script>
 <script type="module">
 {module}
-render({{
-  model: new PageModel(JSON.parse(document.getElementById("state").textContent)),
-  el: document.getElementById("overlay"),
-}});
 </script>
 </body>
 </html>
