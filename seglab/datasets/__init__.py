@@ -58,23 +58,27 @@ class DatasetInfo:
         splits: The names of its splits.
         labels: Its classes.
         open_split: From a split and the data set's folder (or None) to the pictures.
+        parts: Those of its splits that are meant to consist of pictures of others.
     """
 
     name: str
     splits: tuple[str, ...]
     labels: LabelSpace
     open_split: Callable[[str, Path | str | None], SegmentationDataset]
+    parts: tuple[str, ...] = ()
 
 
 _DATASETS = {
     info.name: info
     for info in (
         DatasetInfo("street_scenes", tuple(street_scenes.COUNTS), CITYSCAPES, _street_scenes),
-        DatasetInfo("soccer_scenes", soccer_scenes.SPLITS, SOCCER4, _soccer_scenes),
+        DatasetInfo(
+            "soccer_scenes", soccer_scenes.SPLITS, SOCCER4, _soccer_scenes, (soccer_scenes.REDRAWN,)
+        ),
         DatasetInfo("soccer", soccer.SPLITS, SOCCER4, soccer.open_split),
         DatasetInfo("hulks_nao", soccer.HULKS_SPLITS, soccer.HULKS4, soccer.open_hulks),
-        DatasetInfo("cityscapes", cityscapes.SPLITS, CITYSCAPES, cityscapes.open_split),
-        DatasetInfo("camvid", camvid.SPLITS, CAMVID11, camvid.open_split),
+        DatasetInfo("cityscapes", cityscapes.SPLITS, CITYSCAPES, cityscapes.open_split, cityscapes.PARTS),
+        DatasetInfo("camvid", camvid.SPLITS, CAMVID11, camvid.open_split, camvid.PARTS),
     )
 }
 

@@ -85,7 +85,8 @@ class Diagnosis:
         name: The data set.
         splits: Of each split that was read: pictures, sizes, and of each class its share of the labelled
             pixels and of the pictures.
-        parts: Splits that consist of pictures of others, and of which; they are not compared.
+        parts: Splits that are meant to consist of pictures of others (`DatasetInfo.parts`), and of which;
+            they are not compared.
         closeness: Of each two splits the median similarity, in [-1, 1], of a picture of the first to its
             nearest in the second; of a split with itself, to its nearest other one.
         findings: All of them, in the order of the splits.
@@ -147,7 +148,8 @@ def diagnose(
     datasets: dict[str, SegmentationDataset] = {}
     findings: list[Finding] = []
     parts: dict[str, list[str]] = {}
-    for split in dataset_info(name).splits:
+    info = dataset_info(name)
+    for split in info.splits:
         try:
             dataset = create_dataset(name, split, root)
         except DataError as error:
@@ -155,7 +157,7 @@ def diagnose(
             continue
         known = {s: {sample.image for sample in one.samples} for s, one in datasets.items() if s not in parts}
         images = {sample.image for sample in dataset.samples}
-        if images <= set().union(*known.values()):
+        if split in info.parts and images <= set().union(*known.values()):
             parts[split] = [other for other, theirs in known.items() if theirs & images]
             if set(dataset.samples) <= {sample for one in datasets.values() for sample in one.samples}:
                 continue  # not even the masks are others, as coarse ones would be
@@ -170,7 +172,7 @@ def diagnose(
     findings += _near_duplicates(compared)
     findings += _shared_recordings({split: datasets[split] for split in compared})
     return Diagnosis(
-        dataset_info(name).name,
+        info.name,
         {split: _facts(datasets[split], report) for split, report in reports.items()},
         parts,
         {split: _closeness(split, compared) for split in compared},
@@ -263,15 +265,22 @@ def _warnings(
 
 
 def _duplicates(reports: Mapping[str, CheckReport]) -> Iterable[Finding]:
-    """Pictures with the same pixels: an error where they lie in two splits."""
+    """Pictures with the same pixels: an error where two splits have them, a single one for a whole split."""
     places: dict[bytes, list[tuple[str, Path]]] = defaultdict(list)
     for split, report in reports.items():
         for path, digest in report.pixels.items():
             places[digest].append((split, path))
-    for (split, path), *others in places.values():
-        for other, twin in others:
+    for split, report in reports.items():
+        firsts = {path: places[digest][0] for path, digest in report.pixels.items()}
+        twins = {path: first for path, first in firsts.items() if first != (split, path)}
+        if len(firsts) == len(twins) > 1:
+            others = " and ".join(dict.fromkeys(other for other, _ in twins.values()))
+            message = f"all {len(twins)} pictures of {split} are also in {others}"
+            yield Finding("error", "duplicate", split, message)
+            continue
+        for path, (other, twin) in twins.items():
             level = "warning" if split == other else "error"
-            yield Finding(level, "duplicate", other, f"{twin}: the same picture as {path} of {split}")
+            yield Finding(level, "duplicate", split, f"{path}: the same picture as {twin} of {other}")
 
 
 def _near_duplicates(reports: Mapping[str, CheckReport]) -> Iterable[Finding]:

@@ -34,6 +34,7 @@ _SPLITS = {
     "train_extra": (("train_extra",), "gtCoarse"),
 }
 SPLITS = tuple(_SPLITS)
+PARTS = ("trainval", "train_coarse", "val_coarse")  # pictures of train and val
 
 LAYOUT = (
     "leftImg8bit/<split>/<city>/*_leftImg8bit.png and gtFine/<split>/<city>/*_gtFine_labelIds.png "

@@ -233,6 +233,35 @@ def test_a_list_of_two_splits_that_share_a_picture_is_a_leak(root):
     assert [f.kind for f in errors] == ["duplicate"] and names[3] in errors[0].message
 
 
+@pytest.mark.parametrize(
+    ("splits", "leaks"),
+    [
+        ({"train": range(6), "val": (1, 3)}, {"val": "all 2 pictures of val are also in train"}),
+        (
+            {"train": range(6), "val": range(6), "test": range(6)},
+            {split: f"all 6 pictures of {split} are also in train" for split in ("val", "test")},
+        ),
+        (
+            {"train": range(4), "val": (4, 5), "test": (2, 5)},
+            {"test": "all 2 pictures of test are also in train and val"},
+        ),
+    ],
+    ids=["val in train", "train = val = test", "test in both"],
+)
+def test_own_splits_that_consist_of_others_are_leaks(root, splits, leaks):
+    names = sorted(path.stem for path in (root / "train").iterdir())
+    for split, numbers in splits.items():
+        (root / f"{split}.txt").write_text("\n".join(names[number] for number in numbers))
+    files = ", ".join(f"{split}: {split}.txt" for split in splits)
+    (root / "own.yaml").write_text(
+        "name: own\nimages: train\nmasks: masks/train\nclasses: {all: {id: 0}}\n"
+        f"ignore: {list(range(1, 12))}\nsplits: {{{files}}}\n"
+    )
+    result = diagnose(str(root / "own.yaml"))
+    assert {f.split: f.message for f in result.findings if f.level == "error"} == leaks
+    assert result.errors == len(leaks) and result.parts == {} and "cannot be trusted yet" in str(result)
+
+
 def test_a_split_without_masks_is_checked_for_its_images(cityscapes_root):
     for part in ("val", "test"):
         shutil.copytree(cityscapes_root / "leftImg8bit/train", cityscapes_root / "leftImg8bit" / part)
