@@ -37,7 +37,7 @@ class Evaluation:
         split: On which split.
         inference: How the network was asked.
         folder: Where it is recorded; None for a run that has not ended, or if other counts are there already.
-        summary: Scores, time and provenance, as in `summary.json` of an evaluation that is not plain.
+        summary: Data, scores, time and provenance, as in `summary.json` of an evaluation that is not plain.
     """
 
     images: runs.ImageCounts
@@ -71,7 +71,7 @@ def evaluate(
         device: `auto`, `cpu` or `cuda`.
         inference: How the network is asked.
         on_batch: Told the number of pictures done, after each batch.
-        data: Another data set with the same classes; None is the run's own.
+        data: Another data set with the same classes, or the YAML file of one; None is the run's own.
 
     Raises:
         RunError, CheckpointError, ConfigError, DataError: If the run, its weights, the split or its pictures
@@ -104,7 +104,7 @@ def evaluate(
     summary = _summary(experiment, dataset, predictor, images, seconds)
     target = None
     if (Path(folder) / "summary.json").is_file():
-        own = _own_folder(folder, f"{data}-{split}" if data else split, inference)
+        own = _own_folder(folder, f"{dataset.name}-{split}" if data else split, inference)
         places = [own] if data else [record_folder(folder, split, inference), own]
         target = next((place for place in places if _agrees(place, split, images)), None)
         if target is not None:
@@ -154,6 +154,7 @@ def _summary(
     execution = predictor.execution
     cuda = execution.device.type == "cuda"
     return {
+        "data": dataset.name,
         "inference": asdict(predictor.inference),
         "scores": {
             dataset.split: {

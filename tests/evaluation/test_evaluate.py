@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 
 from seglab import metrics, runs
 from seglab.config import Experiment
@@ -203,6 +204,7 @@ def test_a_run_can_be_scored_on_another_data_set_with_its_classes(make_run, monk
     found = evaluate(folder, "test", data="elsewhere")
     assert found.folder == folder / "evaluations" / "elsewhere-test-plain"
     assert found.folder in runs.evaluations(folder)
+    assert runs.read_summary(found.folder)["data"] == "elsewhere"
     confusion, _ = runs.read_confusion(found.folder, "test")
     assert 0 < confusion.sum() <= own.read_mask(0).size
 
@@ -210,3 +212,26 @@ def test_a_run_can_be_scored_on_another_data_set_with_its_classes(make_run, monk
     monkeypatch.setattr("seglab.evaluation.evaluate.create_dataset", lambda name, split, root: strange)
     with pytest.raises(ConfigError, match=r"got strange, whose classes are sky.*allowed is a set with those"):
         evaluate(folder, "test", data="strange")
+
+
+def test_own_data_is_recorded_in_the_run_under_its_name(make_run, files_of, tmp_path, monkeypatch):
+    folder, garden = make_run(), tmp_path / "plot" / "mine.yaml"
+    scenes = create_dataset("street_scenes", "test", runs.read_experiment(folder).data.root)
+    for kind in ("photos", "labels"):
+        (garden.parent / kind).mkdir(parents=True)
+    for sample in scenes.samples[:2]:
+        shutil.copy(sample.image, garden.parent / "photos" / f"{sample.name}.png")
+        shutil.copy(sample.mask, garden.parent / "labels" / f"{sample.name}.png")
+    ids = {train_id: file_id for file_id, train_id in scenes.labels.file_ids.items() if train_id != 255}
+    classes = {name: {"id": ids[k]} for k, name in enumerate(CITYSCAPES.classes)}
+    void = [file_id for file_id, train_id in scenes.labels.file_ids.items() if train_id == 255]
+    description = {"name": "garden", "images": "photos", "masks": "labels", "classes": classes}
+    garden.write_text(yaml.safe_dump({**description, "ignore": void, "splits": {"test": 1}}, sort_keys=False))
+    outside = set(files_of(garden.parent))
+    monkeypatch.chdir(tmp_path)
+    for data in ("plot/mine.yaml", str(garden), "run0/../plot/mine.yaml"):
+        found = evaluate(folder, "test", "cpu", data=data)
+        assert found.folder == folder / "evaluations" / "garden-test-plain"
+    assert runs.evaluations(folder) == [found.folder]
+    assert runs.read_summary(found.folder)["data"] == "garden"
+    assert set(files_of(garden.parent)) - outside == {"mine.splits.json"}
