@@ -140,18 +140,19 @@ class Learner:
         # The one place in a step that waits for the device: whether the step counts must be known before it
         # changes anything.
         loss, norm = torch.stack([loss, norm]).tolist()
-        # A scaler expects infinite gradients now and then, leaves the step out itself, and scales less.
-        finite = math.isfinite(loss) and (math.isfinite(norm) or self.scaler.is_enabled())
-        if finite:
+        if math.isfinite(loss) and math.isfinite(norm):
             self.scaler.step(self.optimizer)
-            self.scaler.update()
             if self.average is not None:
                 self.average.update_parameters(self.model)
             self.skipped_in_a_row = 0
         else:
             _copy(self._kept_buffers, self._buffers)
             self.skipped += 1
-            self.skipped_in_a_row += 1
+            # The gradients of a loss that is scaled up overflow now and then; once it is not (the scale is 1
+            # without a scaler, too), they have no such excuse.
+            overflow = math.isfinite(loss) and self.scaler.get_scale() > 1
+            self.skipped_in_a_row += not overflow
+        self.scaler.update()  # scales less after infinite gradients
         self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1
         return loss
