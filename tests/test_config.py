@@ -87,6 +87,13 @@ def test_bad_override_names_field_and_what_is_allowed(text, parts):
     assert "\n" not in str(error.value)
 
 
+def test_parts_of_a_batch_are_not_recorded_as_one_graph():
+    """The gradient of a part would lie where the graph writes that of the next one."""
+    with pytest.raises(ConfigError, match=r"training\.cuda_graphs: got True; allowed is false .* of 2"):
+        override(BASE, ["training.cuda_graphs=true", "training.accumulation=2"])
+    assert override(BASE, ["training.cuda_graphs=true"]).training.cuda_graphs
+
+
 def test_missing_field_is_named():
     with pytest.raises(ConfigError, match="study: missing"):
         from_dict(Experiment, {"name": "x"})

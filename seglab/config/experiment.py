@@ -274,13 +274,14 @@ class TrainingConfig:
         weights: Number format in which the result is kept. `float16` halves the file; the weights are rounded
             before they are scored, so the file gives the recorded scores.
         max_bad_steps: Steps in a row whose loss or gradient is not finite, and which are left out, before the
-            training is given up.
+            training is given up. With fp16 those do not count after which the loss can be scaled up less.
         save_every_s: Seconds between two checkpoints; there is one at the end of the run anyway.
         sync_batchnorm: Batch statistics over all processes together; CUDA alone.
         deterministic: On CUDA take deterministic kernels only, so that a run repeats bit for bit; slower. The
             CPU's are deterministic.
         cuda_graphs: On CUDA, with one process, record the forward and backward pass once and replay it: small
-            networks wait less for the processor that way.
+            networks wait less for the processor that way. Not with accumulation: a replay writes gradients
+            where those of the part before still lie (pytorch#181723).
         device: `auto` takes CUDA where there is one, else the CPU.
         precision: Number format of the forward pass; `auto` times one step of each and takes the fastest.
         memory_format: Layout of the activations in memory; `auto` likewise.
@@ -311,6 +312,8 @@ class TrainingConfig:
         _check(
             self.batch_size % self.accumulation == 0, self, "accumulation", f"a divisor of {self.batch_size}"
         )
+        alone = f"false with an accumulation of {self.accumulation}, whose parts would overwrite each other"
+        _check(not self.cuda_graphs or self.accumulation == 1, self, "cuda_graphs", alone)
         _check(self.clip_norm is None or self.clip_norm > 0, self, "clip_norm", "above 0, or null")
         _check(self.save_every_s >= 0, self, "save_every_s", "0 or more")
         _check(self.ema_decay is None or 0 < self.ema_decay < 1, self, "ema_decay", "in (0, 1), or null")
