@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from seglab import cli
+from seglab import cli, datasets
 from seglab.datasets import class_statistics, create_dataset
 from seglab.trainers.loop import train
 
@@ -55,13 +57,49 @@ def test_own_data_is_listed_checked_and_verified(run, garden, tmp_path):
     assert code == 6 and "2.png: has changed" in out and "1 files differ" in err
 
 
-def test_statistics_are_counted_printed_and_kept(run, garden, tmp_path, monkeypatch):
+def test_statistics_are_counted_printed_and_kept(run, scenes, tmp_path, monkeypatch):
     monkeypatch.setattr(class_statistics, "workspace", lambda: tmp_path)
+    monkeypatch.setitem(datasets._DATASETS, "street_scenes", at(scenes))
+    code, out, err = run("data", "statistics")
+    assert code == 0 and "bicycle" in out and "counting street_scenes train" in err
+    record = json.loads((tmp_path / "results" / "datasets" / "street_scenes.json").read_text())
+    assert sum(record["splits"]["train"]["images"]) > 0
+    assert "counting" not in run("data", "statistics")[2]
+
+
+def at(root):
+    """The street scenes as if they lay in the folder by default."""
+    info = datasets.dataset_info("street_scenes")
+    return replace(info, open_split=lambda split, _: info.open_split(split, root))
+
+
+def test_statistics_of_other_data_lie_beside_it(run, garden, scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr(class_statistics, "workspace", lambda: pytest.fail("they would be the study's"))
     code, out, err = run("data", "statistics", garden)
     assert code == 0 and "plant" in out and "counting garden train" in err
-    record = json.loads((tmp_path / "results" / "datasets" / "garden.json").read_text())
-    assert sum(record["splits"]["train"]["pixels"]) == 2 * 32 * 40
+    beside = tmp_path / "garden.statistics.json"
+    record = json.loads(beside.read_text())
+    assert sum(record["splits"]["train"]["pixels"]) == 2 * 32 * 40 and str(beside) in out
     assert "counting" not in run("data", "statistics", garden)[2]
+    shutil.copytree(scenes, tmp_path / "other")
+    for options, expected in (
+        ((), tmp_path / "other" / "street_scenes.statistics.json"),
+        (("--out", tmp_path / "new" / "counts.json"), tmp_path / "new" / "counts.json"),
+    ):
+        assert run("data", "statistics", "street_scenes", "--root", tmp_path / "other", *options)[0] == 0
+        assert json.loads(expected.read_text())["name"] == "street_scenes"
+
+
+def test_counts_of_other_classes_are_not_mixed(run, garden, tmp_path):
+    assert run("data", "statistics", garden)[0] == 0
+    before = (tmp_path / "garden.statistics.json").read_bytes()
+    garden.write_text(garden.read_text().replace("plant", "weed"))
+    code, _, err = run("data", "statistics", garden)
+    assert code == 6 and "soil, plant; allowed are counts of garden with soil, weed" in err and "--out" in err
+    assert (tmp_path / "garden.statistics.json").read_bytes() == before
+    garden.write_text(garden.read_text().replace("name: garden", "name: camvid"))
+    code, _, err = run("data", "statistics", garden, "--out", tmp_path / "garden.statistics.json")
+    assert code == 6 and "counts of garden" in err
 
 
 def test_conversion_says_what_it_did(run, scenes):

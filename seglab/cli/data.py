@@ -36,12 +36,13 @@ def data(
         names: Data sets, or YAML files that describe your own; by default all for `list`, cityscapes for
             `convert`, and else the embedded one.
         root: The data set's folder, where it is not below SEGLAB_DATA.
-        out: For `check`: a JSON file for everything that was found.
+        out: For `check`: a JSON file for everything that was found. For `statistics`: the file of the counts;
+            by default the study's, and for your own data or another --root one beside the data.
     """
     if root is not None and (action in ("list", "make") or len(names) != 1):
         raise ConfigError("--root: is the folder of one data set; name that one, and neither list nor make")
-    if out is not None and (action != "check" or len(names) != 1):
-        raise ConfigError("--out: is for `check` of one data set")
+    if out is not None and (action not in ("check", "statistics") or len(names) != 1):
+        raise ConfigError("--out: is for `check` and `statistics` of one data set")
     default = {"list": (), "convert": ("cityscapes",)}.get(action, ("street_scenes",))
     _ACTIONS[action](names or default, root, out)
 
@@ -102,14 +103,14 @@ def _convert(names: tuple[str, ...], root: Path | None, out: Path | None) -> Non
 def _statistics(names: tuple[str, ...], root: Path | None, out: Path | None) -> None:
     from seglab.datasets import create_dataset, dataset_info
     from seglab.datasets.class_statistics import (
-        committed,
         frequency_table,
+        kept,
         known_or_counted,
         weight_ratios,
     )
 
     for name in names:
-        info, path = dataset_info(name), committed(dataset_info(name).name)
+        info, path = dataset_info(name), out or kept(name, root)
         splits = [create_dataset(name, split, root) for split in info.splits]
         labelled = [dataset for dataset in splits if dataset.labelled]
         counted = known_or_counted(path, labelled, _say)

@@ -1,8 +1,8 @@
 """What a split is made of: how often, in which pictures, with which others, and where each class is.
 
 The counts are integers, so they can be drawn, compared and turned into weights without the pictures. They
-are kept as `results/datasets/<name>.json` together with the digest of the data they were counted from, and
-are counted anew only where that has changed.
+are kept together with the digest of the data they were counted from, and are counted anew only where that
+has changed: the study's as `results/datasets/<name>.json`, those of other data beside the data.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 
 from seglab.config import LossConfig
+from seglab.datasets import own
 from seglab.datasets.base import SegmentationDataset, num_cores
 from seglab.datasets.statistics import ClassFrequencies, count_ids, frequency_weights, sum_up
 from seglab.errors import DataError
@@ -85,6 +86,19 @@ def committed(name: str) -> Path:
     return workspace() / "results" / "datasets" / f"{name}.json"
 
 
+def kept(name: str, root: Path | None = None) -> Path:
+    """Where `seglab data statistics` keeps the counts of a data set.
+
+    Args:
+        name: As for `create_dataset`; your own data's lie beside its YAML file.
+        root: The folder of other files under the same name, in which their counts then lie.
+    """
+    if root is None and not name.lower().endswith(own.ENDINGS):
+        return committed(name)
+    folder = Path(name).parent if root is None else root
+    return folder.expanduser() / f"{Path(name).stem}.statistics.json"
+
+
 def save_statistics(
     path: Path, name: str, classes: Iterable[str], splits: dict[str, ClassStatistics]
 ) -> None:
@@ -117,17 +131,22 @@ def save_statistics(
     write_text(path, _readable_json(record) + "\n")
 
 
-def load_statistics(path: Path | str) -> dict[str, ClassStatistics]:
+def load_statistics(path: Path | str, of: SegmentationDataset | None = None) -> dict[str, ClassStatistics]:
     """Reads what `save_statistics` wrote: statistics by split.
 
+    Args:
+        path: The file.
+        of: A split of the data set that it must be of.
+
     Raises:
-        DataError: If the file is missing or is none of these.
+        DataError: If the file is missing, is none of these, or is of another data set or of other classes.
     """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
         if record["version"] != _VERSION:
             raise ValueError
-        return {
+        name, classes = record["name"], tuple(record["classes"])
+        splits = {
             split: ClassStatistics(
                 one["digest"],
                 ClassFrequencies(
@@ -143,6 +162,12 @@ def load_statistics(path: Path | str) -> dict[str, ClassStatistics]:
         raise DataError(f"{path}: no such file; `seglab data statistics NAME` counts a data set") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"{path}: not a file of class statistics; delete it and count anew") from None
+    if of is not None and (name, classes) != (of.name, of.labels.classes):
+        raise DataError(
+            f"{path}: counts of {name} with the classes {', '.join(classes)}; allowed are counts of "
+            f"{of.name} with {', '.join(of.labels.classes)}: delete the file, or name another one (--out)"
+        )
+    return splits
 
 
 def known_or_counted(
@@ -151,15 +176,15 @@ def known_or_counted(
     """The statistics of some splits: from the file where it is of the same data, else counted and written.
 
     Args:
-        path: The data set's file in `results/datasets`.
+        path: The data set's file, `kept`.
         datasets: Labelled splits of one data set.
         say: Told which splits are counted.
 
     Raises:
-        DataError: If a mask cannot be read, or the file is damaged.
+        DataError: If a mask cannot be read, or the file is damaged or of other classes.
     """
     datasets = list(datasets)
-    known = load_statistics(path) if path.exists() else {}
+    known = load_statistics(path, datasets[0]) if path.exists() else {}
     splits = {}
     for dataset in datasets:
         one = known.get(dataset.split)
