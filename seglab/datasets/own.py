@@ -101,7 +101,11 @@ def read(path: Path | str) -> OwnData:
     try:
         return from_yaml(OwnData, path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); allowed is a data set's YAML") from None
+        where = f" (the path counts from {Path.cwd()}; that of a run from where it was trained)"
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); allowed is a data set's YAML"
+            + where * (not path.is_absolute())
+        ) from None
 
 
 def label_space(path: Path | str) -> LabelSpace:

@@ -279,9 +279,11 @@ def load_predictor(
 
     Raises:
         RunError: If the folder is no run.
+        DataError: If the YAML file of the run's own data is not there, or names other classes than the run.
         CheckpointError: If it holds no usable weights, or those of another network.
     """
     experiment = runs.read_experiment(folder)
+    _check_classes(folder, experiment.data.name)
     weights = checkpoints.load_weights(Path(folder))
     execution = Execution(resolve_device(device))
     if execution.device.type == "cpu" and (Path(folder) / "summary.json").is_file():
@@ -290,6 +292,17 @@ def load_predictor(
         if trained["device"] == "cpu":
             execution = Execution(execution.device, trained["precision"], trained["memory_format"])
     return replace(build_predictor(experiment, weights, execution, folder), inference=inference)
+
+
+def _check_classes(folder: Path | str, data: str) -> None:
+    """Refuses a run whose outputs mean other classes than its data set has now, as far as it was scored."""
+    now = label_space(data).classes
+    for split in runs.splits(folder):
+        if (recorded := runs.read_confusion(folder, split)[1]) != now:
+            raise DataError(
+                f"{data}: its classes are {', '.join(now)}; allowed are those with which {folder} was "
+                f"trained, in their order: {', '.join(recorded)}"
+            )
 
 
 def build_predictor(

@@ -214,24 +214,50 @@ def test_a_run_can_be_scored_on_another_data_set_with_its_classes(make_run, monk
         evaluate(folder, "test", data="strange")
 
 
-def test_own_data_is_recorded_in_the_run_under_its_name(make_run, files_of, tmp_path, monkeypatch):
-    folder, garden = make_run(), tmp_path / "plot" / "mine.yaml"
-    scenes = create_dataset("street_scenes", "test", runs.read_experiment(folder).data.root)
+@pytest.fixture
+def garden(tiny, tmp_path):
+    """Two test pictures of the street scenes as somebody's own data."""
+    scenes, path = create_dataset("street_scenes", "test", tiny.data.root), tmp_path / "plot" / "mine.yaml"
     for kind in ("photos", "labels"):
-        (garden.parent / kind).mkdir(parents=True)
+        (path.parent / kind).mkdir(parents=True)
     for sample in scenes.samples[:2]:
-        shutil.copy(sample.image, garden.parent / "photos" / f"{sample.name}.png")
-        shutil.copy(sample.mask, garden.parent / "labels" / f"{sample.name}.png")
-    ids = {train_id: file_id for file_id, train_id in scenes.labels.file_ids.items() if train_id != 255}
-    classes = {name: {"id": ids[k]} for k, name in enumerate(CITYSCAPES.classes)}
-    void = [file_id for file_id, train_id in scenes.labels.file_ids.items() if train_id == 255]
+        shutil.copy(sample.image, path.parent / "photos" / f"{sample.name}.png")
+        shutil.copy(sample.mask, path.parent / "labels" / f"{sample.name}.png")
+    ids = scenes.labels.file_ids
+    classes = {CITYSCAPES.classes[k]: {"id": file_id} for file_id, k in ids.items() if k != 255}
+    void = [file_id for file_id, k in ids.items() if k == 255]
     description = {"name": "garden", "images": "photos", "masks": "labels", "classes": classes}
-    garden.write_text(yaml.safe_dump({**description, "ignore": void, "splits": {"test": 1}}, sort_keys=False))
-    outside = set(files_of(garden.parent))
+    path.write_text(yaml.safe_dump({**description, "ignore": void, "splits": {"test": 1}}, sort_keys=False))
+    return path
+
+
+def test_own_data_is_recorded_in_the_run_under_its_name(make_run, garden, files_of, tmp_path, monkeypatch):
+    folder, before = make_run(), set(files_of(garden.parent))
     monkeypatch.chdir(tmp_path)
     for data in ("plot/mine.yaml", str(garden), "run0/../plot/mine.yaml"):
         found = evaluate(folder, "test", "cpu", data=data)
         assert found.folder == folder / "evaluations" / "garden-test-plain"
     assert runs.evaluations(folder) == [found.folder]
     assert runs.read_summary(found.folder)["data"] == "garden"
-    assert set(files_of(garden.parent)) - outside == {"mine.splits.json"}
+    assert set(files_of(garden.parent)) - before == {"mine.splits.json"}
+
+
+def test_a_run_on_own_data_keeps_the_meaning_of_its_outputs(make_run, garden, tmp_path, monkeypatch):
+    folder = make_run()
+    config = (folder / "config.yaml").read_text()
+    config = config.replace("name: street_scenes", "name: plot/mine.yaml").replace("root: /", "root: null #")
+    (folder / "config.yaml").write_text(config)
+    monkeypatch.chdir(tmp_path)
+    load_predictor(folder, "cpu")  # not scored yet: it holds no names of classes
+    evaluate(folder, "test", "cpu")
+    assert load_predictor(folder, "cpu").labels.classes == CITYSCAPES.classes
+    description = yaml.safe_load(garden.read_text())
+    description["classes"]["road"] = description["classes"].pop("road")  # is the last one now
+    garden.write_text(yaml.safe_dump(description, sort_keys=False))
+    for ask in (load_predictor, lambda run, device: evaluate(run, "test", device)):
+        with pytest.raises(DataError, match=r"mine\.yaml: its classes are sidewalk.*run0.*order: road, side"):
+            ask(folder, "cpu")
+    monkeypatch.chdir(folder)
+    for ask in (load_predictor, lambda run, device: evaluate(run, "test", device)):
+        with pytest.raises(DataError, match=r"plot/mine\.yaml: .*counts from .*run0; .*was trained"):
+            ask(folder, "cpu")
