@@ -129,7 +129,7 @@ class Training:
             Objective(phase.loss, class_weights(phase.loss, self.train_set)) for phase in experiment.plan
         ]
 
-        self.state = newest_state(experiment, folder, self.say) if resume else None
+        self.state = newest_state(experiment, folder, self.say, processes.is_main) if resume else None
         self.execution = self._execution()
         self.say(f"running on {self.execution.describe()}")
 

@@ -64,13 +64,19 @@ class Saver:
         return True
 
 
-def newest_state(experiment: Experiment, run: Path, say: Callable[[str], None]) -> dict[str, Any] | None:
+def newest_state(
+    experiment: Experiment, run: Path, say: Callable[[str], None], is_main: bool
+) -> dict[str, Any] | None:
     """The newest usable state of a run that is to be resumed; None if it has none yet.
+
+    Damaged ones that are passed over are removed: `checkpoints.save` would take them for newer than what the
+    training writes from now on, and keep them in the place of good ones.
 
     Args:
         experiment: What the run should be of.
         run: Its folder.
         say: Told of damaged checkpoints that are passed over.
+        is_main: Whether this process is the one that writes; it has claimed the folder.
 
     Raises:
         CheckpointError: If there are checkpoints, but all are damaged, or the newest good one is of another
@@ -80,8 +86,6 @@ def newest_state(experiment: Experiment, run: Path, say: Callable[[str], None]) 
     if not checkpoints.exist(folder):
         return None
     state, damaged = checkpoints.load_newest(folder)
-    for path in damaged:
-        say(f"{path} is damaged; going on from the checkpoint before it")
     if state.get("config_hash") != config_hash(experiment):
         raise CheckpointError(
             f"{run}: the newest checkpoint is of another experiment than config.yaml, or of a release of "
@@ -91,6 +95,10 @@ def newest_state(experiment: Experiment, run: Path, say: Callable[[str], None]) 
         raise CheckpointError(
             f"{run}: the newest checkpoint is of another release of seglab: it lacks {', '.join(missing)}"
         )
+    for path in damaged:
+        say(f"{path} is damaged and removed; going on from the checkpoint before it")
+        if is_main:
+            path.unlink(missing_ok=True)
     return state
 
 

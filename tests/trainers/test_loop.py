@@ -170,6 +170,17 @@ def test_resume_keeps_the_number_format_and_tells_changes(tiny, change, tmp_path
     assert sum("another code revision" in text for text in said) == 1
 
 
+def test_a_damaged_checkpoint_leaves_room_for_two_good_ones(tiny, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny, tmp_path / "run", observers=[StopAfter(1)])
+    kept = tmp_path / "run" / "checkpoints"
+    damaged = kept / f"step-00000099-{'0' * 16}.pt"
+    damaged.write_bytes(b"later than all that the training writes from now on")
+    train(tiny, tmp_path / "run", resume=True)
+    assert not damaged.exists()
+    assert sorted(path.name[:13] for path in kept.glob("step-*")) == ["step-00000005", "step-00000006"]
+
+
 def test_the_best_epoch_is_one_of_the_head_that_is_kept(tiny, change):
     phases = PhaseConfig("encoder", 2, head="aux"), PhaseConfig("decoder", 2)
     experiment = replace(change(tiny, "training", epochs=4), phases=phases)
