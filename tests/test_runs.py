@@ -2,6 +2,7 @@
 
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,16 @@ def test_quick_runs_never_land_in_results(tmp_path, monkeypatch):
     assert runs.default_folder(EXPERIMENT) == tmp_path / "results" / "study" / "name" / "seed3"
     quick = Experiment("study", "name", "quick")
     assert runs.default_folder(quick) == tmp_path / "runs" / "quick" / "study" / "name" / "seed0"
+
+
+def test_quick_runs_are_refused_below_results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick = Experiment("study", "name", "quick")
+    for place in ("results/mine", tmp_path / "results", "runs/../results/mine"):
+        with pytest.raises(RunError, match="quick runs never enter"):
+            runs.check_folder(Path(place), quick, resume=False)
+        runs.check_folder(Path(place), EXPERIMENT, resume=False)
+    runs.check_folder(Path("runs/results/mine"), quick, resume=False)
 
 
 def test_workspace_is_the_checkout_around_the_current_folder(tmp_path, monkeypatch):

@@ -35,10 +35,16 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
     """Refuses a folder before any work is done.
 
     Raises:
-        RunError: If a new run's folder exists; or if one that is to be resumed is missing, has ended, or
-            is of another experiment.
+        RunError: If a new run's folder exists, or a quick run would lie among the results; or if one that is
+            to be resumed is missing, has ended, or is of another experiment.
     """
     if not resume:
+        results = workspace() / "results"
+        if experiment.profile == "quick" and folder.resolve().is_relative_to(results.resolve()):
+            raise RunError(
+                f"{folder}: quick runs never enter {results}; allowed are another folder (--out), and "
+                "--profile laptop or full"
+            )
         if folder.exists():
             raise _exists(folder)
         return
