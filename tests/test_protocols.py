@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from seglab import runs
-from seglab.config import DataConfig, Experiment
+from seglab.config import DataConfig, Experiment, PhaseConfig
 from seglab.errors import RunError
 
 
@@ -52,6 +52,17 @@ def test_other_protocols_are_refused(finished, digests, data, what):
         runs.check_same_protocol(first, second, "test")
     if "test is" in what:
         runs.check_same_protocol(first, second, "val")
+
+
+def test_a_phase_with_another_split_is_another_protocol(finished, tmp_path):
+    """As where one phase of a training draws its pictures anew."""
+    first = finished("one", DIGESTS)
+    phases = (PhaseConfig("low", 20, train_split="redrawn"), PhaseConfig("full", 30))
+    leak = runs.create(tmp_path / "leak", replace(runs.read_experiment(first), phases=phases))
+    runs.write_summary(leak, {"provenance": {"data_digests": {**DIGESTS, "redrawn": "dd"}}})
+    with pytest.raises(RunError, match=r"training split is redrawn and train, that of .* is train;"):
+        runs.check_same_protocol(first, leak, "test")
+    runs.check_same_protocol(leak, leak, "test")
 
 
 def test_a_run_without_digests_of_its_splits_is_compared_by_names(tmp_path):

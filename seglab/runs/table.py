@@ -64,7 +64,7 @@ def check_same_protocol(first: Path | str, second: Path | str, split: str) -> No
         split: The split that both were scored on.
 
     Raises:
-        RunError: If data set, training split or the pictures of either split are not the same.
+        RunError: If data set, training split (of any phase) or the pictures of either are not the same.
     """
     one, two = _protocol(first, split), _protocol(second, split)
     for what in (key for key in one if key in two):
@@ -79,11 +79,12 @@ def _protocol(folder: Path | str, split: str) -> dict[str, str]:
     folder = Path(folder)
     places = folder, folder.parent.parent  # of the evaluation <run>/evaluations/<name>
     run = next((place for place in places if (place / "config.yaml").exists()), folder)
-    data = read_experiment(run).data
+    experiment = read_experiment(run)
+    trained = sorted({phase.train_split for phase in experiment.plan})
     # the oldest runs recorded one digest over all splits, which says nothing about one of them
     known = read_summary(run)["provenance"].get("data_digests", {})
-    digests = {f"digest of {one}": known[one] for one in (data.train_split, split) if one in known}
-    return {"data set": data.name, "training split": data.train_split} | digests
+    digests = {f"digest of {one}": known[one] for one in (*trained, split) if one in known}
+    return {"data set": experiment.data.name, "training split": " and ".join(trained)} | digests
 
 
 def plain_record(run: Path | str, split: str) -> Path:
