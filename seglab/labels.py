@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from seglab.errors import DataError
+from seglab.errors import ConfigError, DataError
 
 IGNORE_INDEX = 255
 
@@ -115,11 +115,27 @@ class LabelSpace:
             )
         return train_ids.astype(np.uint8)[index]
 
+    def check_file_ids(self) -> None:
+        """Refuses a label space whose masks hold colours.
+
+        Raises:
+            ConfigError: If they do.
+        """
+        if self.file_colors is not None:
+            raise ConfigError(
+                f"ids: the masks of {self.name} hold colours; allowed are predictions in colours (mask) or "
+                "as train ids (index)"
+            )
+
     def to_file_ids(self, mask: np.ndarray) -> np.ndarray:
         """Translates train ids (H, W) back to the file ids that stand for the classes.
 
         Pixels with `IGNORE_INDEX` become file id 0, which is void wherever train id and file id differ.
+
+        Raises:
+            ConfigError: As `check_file_ids`.
         """
+        self.check_file_ids()
         inverse = np.zeros(256, np.uint8)
         for file_id, train_id in self.file_ids.items():
             if train_id != IGNORE_INDEX:

@@ -44,7 +44,8 @@ def predict_files(
         The path of each file once it is written.
 
     Raises:
-        ConfigError: If an output is unknown, or a video is given and OpenCV is not installed.
+        ConfigError: If an output is unknown, a video is given and OpenCV is not installed, or `ids` are
+            wanted where the data set's files hold colours.
         DataError: If a picture or video cannot be read.
         RunError: If an output file exists, or two sources would have the same one.
     """
@@ -66,6 +67,8 @@ def predict_files(
         else:
             read_image(source)
     predictor = load()
+    if "ids" in outputs:
+        predictor.labels.check_file_ids()
     out.mkdir(parents=True, exist_ok=True)
     for source, paths in plan:
         if _is_video(source):

@@ -1,6 +1,7 @@
 """Predictions as files: pictures, folders, videos."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import nn
 
 from seglab import render
 from seglab.config import DataConfig
+from seglab.datasets.soccer import HULKS4
 from seglab.errors import ConfigError, DataError, RunError
 from seglab.evaluation.execution import Execution
 from seglab.evaluation.inference import Predictor
@@ -28,6 +30,7 @@ class RoadOrSky(nn.Module):
 
 
 PREDICT = Predictor(RoadOrSky(), Execution(torch.device("cpu")), DataConfig(), CITYSCAPES)
+OWN_COLORS = replace(CITYSCAPES, name="garden", file_ids={}, file_colors={(70, 130, 180): 10})
 
 
 def street(path, size=(40, 50), split=20):
@@ -56,6 +59,17 @@ def test_each_output_is_what_it_says(tmp_path):
     np.testing.assert_array_equal(ids, np.where(mask == 10, 23, 7))
     np.testing.assert_array_equal(CITYSCAPES.to_train_ids(ids, "ids"), mask)
     assert IGNORE_INDEX not in index
+
+
+@pytest.mark.parametrize("labels", [OWN_COLORS, HULKS4], ids=lambda labels: labels.name)
+def test_ids_are_refused_where_the_files_hold_colours(tmp_path, labels):
+    street(tmp_path / "a.png")
+    predict = replace(PREDICT, model=None, labels=labels)  # is not asked
+    with pytest.raises(ConfigError, match=f"the masks of {labels.name} hold colours; allowed are"):
+        list(predict_files(lambda: predict, [tmp_path / "a.png"], tmp_path / "out", ("mask", "ids")))
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ConfigError, match="hold colours"):
+        labels.to_file_ids(np.zeros((2, 2), np.uint8))
 
 
 def test_a_folder_gives_the_pictures_in_it(tmp_path):
