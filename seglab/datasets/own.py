@@ -101,7 +101,7 @@ def read(path: Path | str) -> OwnData:
     try:
         return from_yaml(OwnData, path)
     except OSError as error:
-        where = f" (the path counts from {Path.cwd()}; that of a run from where it was trained)"
+        where = f"; it was looked for from {Path.cwd()}, and a run's path counts from where it was trained"
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); allowed is a data set's YAML"
             + where * (not path.is_absolute())

@@ -259,5 +259,5 @@ def test_a_run_on_own_data_keeps_the_meaning_of_its_outputs(make_run, garden, tm
             ask(folder, "cpu")
     monkeypatch.chdir(folder)
     for ask in (load_predictor, lambda run, device: evaluate(run, "test", device)):
-        with pytest.raises(DataError, match=r"plot/mine\.yaml: .*counts from .*run0; .*was trained"):
+        with pytest.raises(DataError, match=r"plot/mine\.yaml: .*looked for from .*run0, .*was trained"):
             ask(folder, "cpu")
