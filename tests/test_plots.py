@@ -19,13 +19,16 @@ from seglab.lr_curve import LrCurve
 from seglab.metrics.conventions import CONVENTIONS
 from seglab.plots.class_iou import figure_of_confusion
 from seglab.plots.class_shares import class_shares
-from seglab.plots.confusion import figure_of_mistakes
+from seglab.plots.confusion import _percent, figure_of_mistakes
 from seglab.plots.conventions import convention_scores
+from seglab.plots.cost_by_part import cost_by_part
 from seglab.plots.iou_vs_cost import cost_and_score, pareto_front
 from seglab.plots.loss_share import loss_shares
 from seglab.plots.lr_range import figure_of_curve
 from seglab.plots.multi_scale_gain import gain_per_class
 from seglab.plots.pictures import legend, picture_grid
+from seglab.plots.point_names import name_points
+from seglab.plots.style import new_figure, style, two_digits
 from seglab.results import MissingResults, Results
 
 ROOT = Path(__file__).parents[1]
@@ -138,6 +141,43 @@ def test_heat_map_is_the_mean_over_the_seeds(results):
     assert CAMVID11.classes[8] == "car"
     assert shown[rows.index("erfnet"), columns.index("car")] == pytest.approx(100 * np.mean(scores))
     assert list(shown[:, -1]) == sorted(shown[:, -1], reverse=True)
+
+
+def test_names_cover_neither_points_nor_each_other():
+    with style():
+        figure = new_figure(120, 80)
+        axes = figure.subplots()
+        points = {"first": (0, 0), "second": (1, 0), "third": (1, 1), "at the edge": (11, 11)}
+        axes.plot(*zip(*points.values(), strict=True), "o", ms=5)
+        axes.set(xlim=(-10, 12), ylim=(-10, 12))
+        name_points(axes, points, points)
+        figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in axes.texts]
+        centres = axes.transData.transform(list(points.values()))
+    assert [text.get_text() for text in axes.texts] == list(points)
+    for nth, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[nth + 1 :])
+        assert not any(box.contains(*centre) for centre in centres)
+        assert axes.get_window_extent().contains(box.x0, box.y0)
+
+
+def test_two_digits_are_kept_and_no_more():
+    texts = [two_digits(value) for value in (0.0123, 1.26, 9.96, 12.6, 99.6)]
+    assert texts == ["0.012", "1.3", "10", "13", "100"]
+
+
+def test_stages_are_counted_as_in_the_papers():
+    table = pd.DataFrame({"part": ["stem", "stages.0", "stages.1"], "params": 1, "macs": 1})
+    one = pd.DataFrame({"part": ["cascade", "stages.0"], "params": 1, "macs": 1})
+    axes = cost_by_part({"several": table, "one": one}).axes
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["stem", "stage 2", "stage 3"]
+    assert [label.get_text() for label in axes[1].get_yticklabels()] == ["cascade", "stage"]
+
+
+def test_shares_of_a_handful_of_answers_are_not_drawn():
+    matrix = np.array([[30_000, 1], [30_000, 1]])
+    assert np.isnan(_percent(matrix, 0, matrix.sum() / 10_000)[:, 1]).all()
+    assert _percent(matrix, 0)[0, 1] == 50
 
 
 def test_pareto_front_by_hand():

@@ -29,7 +29,7 @@ def ablation(results: Results) -> Figure:
         axes.plot(changes["value"], places, "o", color=SERIES[0], ms=5)
         for place, value in enumerate(changes["value"]):
             axes.annotate(
-                f"{value:+.1f}", (value, place), xytext=(0, 4), textcoords="offset points", ha="center",
+                f"{value:+.1f}", (value, place), xytext=(0, 6), textcoords="offset points", ha="center",
                 fontsize=7, bbox={"facecolor": "white", "lw": 0, "pad": 0.5},
             )
         axes.set_yticks(places, changes.index)

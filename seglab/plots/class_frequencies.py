@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from seglab.plots.class_iou import class_colors
-from seglab.plots.style import new_figure, style
+from seglab.plots.style import new_figure, style, two_digits
 from seglab.results import Results
 
 
@@ -29,7 +29,7 @@ def class_frequencies(results: Results) -> Figure:
             axes.bar(range(len(order)), pixels[order], color=colors, edgecolor="#333333", lw=0.5)
             axes.plot(range(len(order)), images[order], "D", color="#333333", ms=3)
             for x, k in enumerate(order):
-                text = f"{pixels[k]:.2g}" if pixels[k] else "none"
+                text = two_digits(pixels[k]) if pixels[k] else "none"
                 axes.text(x, max(pixels[k], 0.01) * 0.85, text, ha="center", va="top", fontsize=6, bbox=_BOX)
             axes.set_yscale("log")
             axes.set_xticks(range(len(order)), [classes[k] for k in order], rotation=40, ha="right")

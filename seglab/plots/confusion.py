@@ -14,7 +14,8 @@ def confusions(results: Results) -> Figure:
     """What to see: at the left where each true class goes, at the right what each answer really was.
 
     CamVid, test; the matrices of all seeds of a network are added. The diagonal is recall at the left and
-    precision at the right.
+    precision at the right. A class with less than a ten-thousandth of the pixels, true or answered, has no
+    shares there.
     """
     table = results.comparison
     shown = [name for name in SUBJECTS if name in set(table["name"])] or [table["name"].iloc[0]]
@@ -24,7 +25,7 @@ def confusions(results: Results) -> Figure:
             of_name = table[table["name"] == name]
             confusion, classes = summed_confusion(of_name, "test")
             for axes, axis, unit in ((row[0], 1, "% of the true pixels"), (row[1], 0, "% of the answers")):
-                percent = _percent(confusion, axis)
+                percent = _percent(confusion, axis, confusion.sum() / 10_000)
                 axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
                 for (y, x), value in np.ndenumerate(percent):
                     if value >= 0.5:
@@ -38,10 +39,10 @@ def confusions(results: Results) -> Figure:
     return figure
 
 
-def _percent(confusion: np.ndarray, axis: int) -> np.ndarray:
-    """A matrix in per cent of its rows (axis 1) or columns (axis 0); NaN where there is nothing."""
+def _percent(confusion: np.ndarray, axis: int, least: float = 1) -> np.ndarray:
+    """A matrix in per cent of its rows (axis 1) or columns (axis 0); NaN where these have too few pixels."""
     total = np.broadcast_to(confusion.sum(axis, keepdims=True), confusion.shape)
-    return 100 * np.divide(confusion, total, out=np.full(confusion.shape, np.nan), where=total > 0)
+    return 100 * np.divide(confusion, total, out=np.full(confusion.shape, np.nan), where=total >= least)
 
 
 def figure_of_mistakes(confusion: np.ndarray, classes: tuple[str, ...]) -> Figure:

@@ -39,9 +39,16 @@ def cost_by_part(networks: Mapping[str, pd.DataFrame]) -> Figure:
                 axes.barh(places, percent, height=0.38, color=color, label=label)
                 for y, value in zip(places, percent, strict=True):
                     axes.text(value + 1, y, f"{value:.1f}", va="center", fontsize=6.5)
-            axes.set_yticks(range(len(table)), table["part"])
+            axes.set_yticks(range(len(table)), _named(table["part"]))
             axes.set(xlim=(0, 105), ylim=(parts - 0.4, -0.6), xlabel="share of the network's own (%)")
             axes.set_title(title, loc="left")
             axes.grid(axis="y", visible=False)
         grid[0, 0].legend(loc="lower right")
     return figure
+
+
+def _named(parts: pd.Series) -> pd.Series:
+    """Stages as the papers count them, whose first one are the bottlenecks; a single one has no number."""
+    if parts.str.startswith("stages.").sum() == 1:
+        return parts.replace("stages.0", "stage")
+    return parts.str.replace(r"^stages\.(\d)$", lambda found: f"stage {int(found[1]) + 2}", regex=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from seglab.plots.point_names import name_points
 from seglab.plots.style import look, new_figure, seeds_each, style
 from seglab.results import MissingResults, Results
+
+_FILLS = ("full", "none", "left", "bottom")  # of matplotlib, and "none" for white
 
 
 def iou_vs_cost(results: Results) -> Figure:
@@ -27,12 +31,18 @@ def iou_vs_cost(results: Results) -> Figure:
         figure = new_figure(170, 95)
         all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, (column, (unit, label)) in zip(all_axes, panels.items(), strict=True):
-            _draw_panel(axes, table.dropna(subset=column), column, unit)
+            _draw_panel(axes, table.dropna(subset=column), column, unit, _fills(table))
             axes.set_xlabel(label)
         all_axes[0].set_ylabel("mean IoU on CamVid test (%)")
         all_axes[0].set_title(seeds_each(results.comparison), loc="left")
         handles, labels = all_axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        for axes, (column, (unit, _)) in zip(all_axes, panels.items(), strict=True):
+            shown = table.dropna(subset=column)
+            points = {_short(name): (row[column] / unit, row["mean"]) for name, row in shown.iterrows()}
+            front = _front(shown, column)
+            line = [points[_short(name)] for name in front]
+            name_points(axes, points, map(_short, [*front, *shown.index[shown["pretrained"]]]), line)
     return figure
 
 
@@ -62,30 +72,41 @@ def pareto_front(cost: pd.Series, score: pd.Series) -> list:
     return front
 
 
-def _draw_panel(axes: Axes, table: pd.DataFrame, column: str, unit: float) -> None:
-    cost = table[column] / unit
-    fair = table.index[~table["pretrained"]]
-    front = pareto_front(cost[fair], table.loc[fair, "mean"])
-    axes.plot(cost[front], table.loc[front, "mean"], color="#999999", lw=1, zorder=1)
+def _front(table: pd.DataFrame, column: str) -> list:
+    fair = table[~table["pretrained"]]
+    return pareto_front(fair[column], fair["mean"])
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("hrnetv2_")
+
+
+def _fills(table: pd.DataFrame) -> dict[str, str]:
+    """How the markers are filled, by network: this tells the members of a family apart."""
     family: dict[str, int] = {}
+    fills = {}
+    for name in table.index:
+        color, _ = look(name)
+        nth = family[color] = family.get(color, -1) + 1
+        fills[name] = _FILLS[nth % len(_FILLS)]
+    return fills
+
+
+def _draw_panel(
+    axes: Axes, table: pd.DataFrame, column: str, unit: float, fills: Mapping[str, str]
+) -> None:
+    cost, front = table[column] / unit, _front(table, column)
+    axes.plot(cost[front], table.loc[front, "mean"], color="#999999", lw=1, zorder=1)
     for name, row in table.iterrows():
         color, marker = look(name)
-        nth = family[color] = family.get(color, -1) + 1  # fill and size tell the members of a family apart
         error = [[row["mean"] - row["min"]], [row["max"] - row["mean"]]]
         axes.errorbar(
-            cost[name], row["mean"], yerr=error, fmt=marker, color=color, ms=5 + nth % 3, lw=0.8, label=name,
-            mfc=color if nth % 2 == 0 else "white",
+            cost[name], row["mean"], yerr=error, fmt=marker, color=color, ms=6, lw=0.8, label=name,
+            mfc="white" if fills[name] == "none" else color, markerfacecoloralt="white",
+            fillstyle="full" if fills[name] == "none" else fills[name],  # "none" would show the bar inside
         )
     axes.set_xscale("log")
     axes.margins(x=0.2, y=0.12)
-    for name in [*front, *table.index[table["pretrained"]]]:  # once the limits are known, to stand inwards
-        place = axes.transAxes.inverted().transform(axes.transData.transform((cost[name], 0)))[0]
-        inwards = place > 0.6
-        axes.annotate(  # the front rises to the right, and leaves these sides free
-            name, (cost[name], table.loc[name, "mean"]), xytext=(0, 7) if inwards else (5, -9),
-            textcoords="offset points", fontsize=5.5, ha="right" if inwards else "left",
-            path_effects=[withStroke(linewidth=2, foreground="white")], zorder=1.5,  # below the points
-        )
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

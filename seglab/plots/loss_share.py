@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from seglab.metrics.weights import METHODS, frequency_weights
-from seglab.plots.style import new_figure, style
+from seglab.plots.style import new_figure, style, two_digits
 from seglab.results import Results
 
 
@@ -27,7 +27,7 @@ def loss_share(results: Results) -> Figure:
             axes.imshow(percent, cmap="Greys", vmin=0, vmax=90, aspect="auto")
             for (y, x), value in np.ndenumerate(percent):
                 color = "white" if value > 45 else "black"
-                axes.text(x, y, f"{value:.2g}", ha="center", va="center", fontsize=6, color=color)
+                axes.text(x, y, two_digits(value), ha="center", va="center", fontsize=6, color=color)
             axes.set_yticks(range(len(shares)), list(shares))
             axes.set_xticks(range(len(order)), [one["classes"][k] for k in order], rotation=40, ha="right")
             axes.set_title(f"{name}, train: share of the loss (%) by weighting", loc="left")

@@ -34,7 +34,8 @@ def qualitative(results: Results) -> Figure:
         kept, labels = samples.read(row.folder, row.split)
         key = row.data, row.split, labels.name, tuple(sample.name for sample in kept)
         name = f"seed {row.seed}" if row.name == row.model else f"{row.name}, seed {row.seed}"
-        groups.setdefault(key, {})[f"{row.model}\n{name}"] = kept
+        model = row.model.replace("_small", "\n_small")  # longer than a row is high
+        groups.setdefault(key, {})[f"{model}\n{name}"] = kept
     spaces = [LABEL_SPACES[space] for _, _, space, _ in groups]
     with style():
         blocks = [_Block(networks, labels) for networks, labels in zip(groups.values(), spaces, strict=True)]

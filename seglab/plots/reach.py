@@ -23,7 +23,7 @@ def reach(maps: Mapping[str, np.ndarray], columns: int = 4) -> Figure:
     rows = -(-len(maps) // columns)
     tallest = max(height / width for height, width in (values.shape for values in maps.values()))
     with style():
-        figure = new_figure(170, (148 / columns * tallest + 10) * rows)
+        figure = new_figure(170, (148 / columns * tallest + 13) * rows)
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from seglab.labels import LabelSpace
+from seglab.plots.point_names import name_points
 from seglab.plots.style import new_figure, style
 
 
@@ -25,12 +26,11 @@ def share_iou(pixels: np.ndarray, scores: np.ndarray, labels: LabelSpace) -> Fig
         axes = figure.subplots()
         colors = np.array(labels.colors)[shown] / 255
         axes.scatter(share[shown], 100 * scores[shown], c=colors, edgecolors="#333333", s=40)
-        for k in shown:
-            place = share[k], 100 * scores[k]
-            axes.annotate(labels.classes[k], place, xytext=(5, 3), textcoords="offset points", fontsize=7)
         axes.set_xscale("log")
         axes.margins(x=0.1)
         axes.set(xlabel="share of the labelled training pixels (%)", ylabel="IoU (%)", ylim=(-3, 103))
         rank = spearmanr(share[shown], scores[shown]).statistic
         axes.set_title(f"rank correlation {rank:.2f} over {len(shown)} classes", loc="left")
+        points = {labels.classes[k]: (share[k], 100 * scores[k]) for k in shown}
+        name_points(axes, points, points, size=7)
     return figure

@@ -64,6 +64,11 @@ def look(name: str) -> tuple[str, str]:
     return next(found, ("#555555", "x"))
 
 
+def two_digits(value: float) -> str:
+    """A number to two digits, or to more where it is of 100 and above."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def seeds(table: pd.DataFrame) -> str:
     """How many runs a title speaks of: `3 seeds`."""
     return f"{len(table)} seed{'s' * (len(table) > 1)}"

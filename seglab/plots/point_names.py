@@ -1,0 +1,86 @@
+"""Names beside the points of a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
+
+# Offset in points and alignment of what is tried, best first: right and left, a little above and below; then
+# straight above and below.
+_SIDES = [
+    ((5, 3), "left", "bottom"), ((-5, 3), "right", "bottom"),
+    ((5, -3), "left", "top"), ((-5, -3), "right", "top"),
+    ((0, 6), "center", "bottom"), ((0, -6), "center", "top"),
+    ((12, 10), "left", "bottom"), ((-12, 10), "right", "bottom"), ((12, -10), "left", "top"),
+    ((-12, -10), "right", "top"), ((0, 14), "center", "bottom"), ((0, -14), "center", "top"),
+]  # fmt: skip
+_MARKER_PT = 4  # half of what a point covers
+
+
+def name_points(
+    axes: Axes,
+    points: Mapping[str, tuple[float, float]],
+    named: Iterable[str],
+    line: Sequence[tuple[float, float]] = (),
+    size: float = 5.5,
+) -> None:
+    """Writes names beside points, each where it covers least of what is there.
+
+    That are the points, a line, other names, and the edge. All else must have been drawn, for this fixes the
+    figure's layout.
+
+    Args:
+        axes: Where the points are.
+        points: Their places in the units of the data, by name; none may be covered.
+        named: Which of them get their name, the most important first.
+        line: The corners of a line between points.
+        size: Of the letters, in points.
+    """
+    figure = axes.get_figure()
+    figure.draw_without_rendering()
+    point = figure.dpi / 72
+    taken = _squares(axes.transData.transform(list(points.values())), _MARKER_PT * point)
+    if len(line) > 1:
+        corners = axes.transData.transform(line)
+        steps = np.linspace(0, len(corners) - 1, 30 * len(corners))
+        along = [np.interp(steps, range(len(corners)), axis) for axis in corners.T]
+        taken += _squares(np.transpose(along), 0.5 * point)
+    for name in named:
+        tried = [_annotate(axes, name, points[name], side, size) for side in _SIDES]
+        boxes = [one.get_window_extent() for one in tried]
+        costs = [_covered(box, taken, axes.get_window_extent()) for box in boxes]
+        best = costs.index(min(costs))
+        taken.append(boxes[best])
+        for one in (*tried[:best], *tried[best + 1 :]):
+            one.remove()
+
+
+def _annotate(axes: Axes, name: str, point: tuple[float, float], side: tuple, size: float) -> Annotation:
+    offset, ha, va = side
+    text = axes.annotate(
+        name, point, xytext=offset, textcoords="offset points", ha=ha, va=va, fontsize=size,
+        path_effects=[withStroke(linewidth=2, foreground="white")], zorder=1.5,  # below the points
+    )  # fmt: skip
+    text.set_in_layout(False)
+    return text
+
+
+def _squares(centres: np.ndarray, half: float) -> list[Bbox]:
+    return [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in centres]
+
+
+def _covered(box: Bbox, taken: list[Bbox], inside: Bbox) -> float:
+    """The area of a box that lies on others, or outside the axes."""
+    overlaps = [Bbox.intersection(box, other) for other in taken]
+    within = Bbox.intersection(box, inside)
+    outside = _area(box) - (_area(within) if within else 0)
+    return outside + sum(_area(one) for one in overlaps if one)
+
+
+def _area(box: Bbox) -> float:
+    return abs(box.width * box.height)
