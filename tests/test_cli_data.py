@@ -102,6 +102,14 @@ def test_counts_of_other_classes_are_not_mixed(run, garden, tmp_path):
     assert code == 6 and "counts of garden" in err
 
 
+def test_without_a_labelled_pixel_no_statistics_are_written(run, garden, tmp_path):
+    text = garden.read_text().replace("{id: 0}", "{id: 2}").replace("{id: 1}", "{id: 3}")
+    garden.write_text(text + "ignore: [0, 1]\n")
+    code, _, err = run("data", "statistics", garden)
+    assert code == 6 and "no labelled pixel in train of garden; check its ids and `ignore`" in err
+    assert not list(tmp_path.glob("*.statistics.json"))
+
+
 def test_conversion_says_what_it_did(run, scenes):
     copies = list(scenes.rglob("*_labelTrainIds.png"))
     try:

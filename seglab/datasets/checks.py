@@ -1,8 +1,8 @@
 """The doctor: reads a whole data set and says what is wrong with it, before a training stumbles over it.
 
-An *error* is a file that cannot be used, or a picture that two splits share: no score on such data means what
-it seems to mean. A *warning* is what may be meant so: a class that does not occur, a mask that is nearly
-empty, a recording of which two splits have parts.
+An *error* is a file that cannot be used, a picture that two splits share, or a split without a labelled
+pixel: no score on such data means what it seems to mean. A *warning* is what may be meant so: a class that
+does not occur, a mask that is nearly empty, a recording of which two splits have parts.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class CheckReport:
         problems: One sentence for each pair that cannot be used; empty if all is well.
         frequencies: Counts over the pairs that can be used.
         missing: Names of the classes that occur in none of them; not a problem by itself.
-        warnings: Findings about single pictures and sizes.
+        findings: What else there is to say about classes, single pictures and sizes.
         sizes: Pictures by height and width.
         pixels: SHA-256 of every usable picture's pixels, by its path.
         thumbnails: float32 (N, 256), rows of length 1 (or 0) with mean 0, in the order of `pixels`.
@@ -71,7 +71,7 @@ class CheckReport:
     problems: tuple[str, ...]
     frequencies: ClassFrequencies
     missing: tuple[str, ...]
-    warnings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]
     sizes: Mapping[tuple[int, int], int]
     pixels: Mapping[Path, bytes]
     thumbnails: np.ndarray
@@ -164,7 +164,7 @@ def diagnose(
         say(f"reading {dataset.name} {split}")
         datasets[split], reports[split] = dataset, check(dataset)
         findings += [Finding("error", "pair", split, problem) for problem in reports[split].problems]
-        findings += reports[split].warnings
+        findings += reports[split].findings
     if not reports:
         raise DataError(findings[0].message)
     compared = {split: report for split, report in reports.items() if split not in parts}
@@ -213,8 +213,8 @@ def check(dataset: SegmentationDataset) -> CheckReport:
         len(looks), math.prod(_THUMBNAIL)
     )
     pixels = {path: look.pixels for path, look in looks.items()}
-    warnings = tuple(_warnings(dataset, looks, missing, sizes))
-    return CheckReport(problems, frequencies, missing, warnings, dict(sizes), pixels, thumbnails)
+    findings = tuple(_findings(dataset, looks, missing, sizes))
+    return CheckReport(problems, frequencies, missing, findings, dict(sizes), pixels, thumbnails)
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def _look(image: np.ndarray, mask: np.ndarray | None) -> _Look:
     )
 
 
-def _warnings(
+def _findings(
     dataset: SegmentationDataset,
     looks: Mapping[Path, _Look],
     missing: tuple[str, ...],
@@ -251,7 +251,9 @@ def _warnings(
 ) -> Iterable[Finding]:
     split = dataset.split
     if missing:
-        yield Finding("warning", "missing class", split, f"no picture shows {', '.join(missing)}")
+        none = len(missing) == dataset.labels.num_classes
+        what = "any class; check the ids and `ignore`" if none else ", ".join(missing)
+        yield Finding("error" if none else "warning", "missing class", split, f"no picture shows {what}")
     for sample in dataset.samples:
         if (look := looks.get(sample.image)) is None or look.counts is None:
             continue

@@ -19,7 +19,13 @@ import numpy as np
 from seglab.config import LossConfig
 from seglab.datasets import own
 from seglab.datasets.base import SegmentationDataset, num_cores
-from seglab.datasets.statistics import ClassFrequencies, count_ids, frequency_weights, sum_up
+from seglab.datasets.statistics import (
+    ClassFrequencies,
+    check_labelled,
+    count_ids,
+    frequency_weights,
+    sum_up,
+)
 from seglab.errors import DataError
 from seglab.runs import workspace, write_text
 
@@ -59,7 +65,7 @@ def class_statistics(dataset: SegmentationDataset) -> ClassStatistics:
     """Counts a split; only masks are read.
 
     Raises:
-        DataError: If a mask cannot be read.
+        DataError: If a mask cannot be read, or no pixel belongs to a class.
     """
     num_classes = dataset.labels.num_classes
     counts, positions = [], np.zeros((num_classes, *GRID), np.int64)
@@ -67,6 +73,7 @@ def class_statistics(dataset: SegmentationDataset) -> ClassStatistics:
         for count, cells in pool.map(lambda i: _count(dataset.read_mask(i)), range(len(dataset))):
             counts.append(count)
             positions += cells[:, :num_classes].T.reshape(positions.shape)
+    check_labelled(dataset, np.stack(counts))
     present = np.array([count[:num_classes] > 0 for count in counts], np.int64)
     return ClassStatistics(dataset.digest(), sum_up(counts, num_classes), present.T @ present, positions)
 

@@ -50,7 +50,7 @@ class TrainingBatches:
 
     Raises:
         ConfigError: If the split is smaller than a batch, or a batch cannot be shared evenly.
-        DataError: If, for class-uniform pictures, a mask cannot be read.
+        DataError: If, for class-uniform pictures, a mask cannot be read, or none has a labelled pixel.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ import torch
 from seglab.config import LossConfig, unknown
 from seglab.datasets.base import SegmentationDataset
 from seglab.datasets.locations import cache_root
-from seglab.errors import ConfigError
+from seglab.errors import ConfigError, DataError
 from seglab.labels import CITYSCAPES, IGNORE_INDEX
 from seglab.metrics.weights import METHODS
 from seglab.metrics.weights import frequency_weights as weights_of_counts
@@ -54,7 +54,7 @@ def class_frequencies(dataset: SegmentationDataset) -> ClassFrequencies:
     """Counts the classes of a split.
 
     Raises:
-        DataError: If a mask cannot be read.
+        DataError: As `picture_counts`.
     """
     return sum_up(picture_counts(dataset), dataset.labels.num_classes)
 
@@ -68,22 +68,38 @@ def picture_counts(dataset: SegmentationDataset) -> np.ndarray:
         int64 (pictures, 256).
 
     Raises:
-        DataError: If a mask cannot be read.
+        DataError: If a mask cannot be read, or no pixel belongs to a class.
     """
     path = cache_root() / "counts" / f"{dataset.digest()}.npy"
-    # What is missing or damaged is counted anew, as it was the first time.
+    counts = None
     with contextlib.suppress(OSError, EOFError, ValueError):
-        if (known := np.load(path)).shape == (len(dataset), 256):
-            return known
-    with ThreadPoolExecutor() as pool:
-        counted = pool.map(lambda index: count_ids(dataset.read_mask(index)), range(len(dataset)))
-        counts = np.stack(list(counted))
-    with contextlib.suppress(OSError):  # without a writable cache folder it is counted each time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = io.BytesIO()
-        np.save(content, counts)
-        write_bytes(path, content.getbuffer())
+        counts = np.load(path)
+    # What is missing or damaged is counted anew, as it was the first time.
+    if counts is None or counts.shape != (len(dataset), 256):
+        with ThreadPoolExecutor() as pool:
+            counted = pool.map(lambda index: count_ids(dataset.read_mask(index)), range(len(dataset)))
+            counts = np.stack(list(counted))
+        with contextlib.suppress(OSError):  # without a writable cache folder it is counted each time
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = io.BytesIO()
+            np.save(content, counts)
+            write_bytes(path, content.getbuffer())
+    check_labelled(dataset, counts)
     return counts
+
+
+def check_labelled(dataset: SegmentationDataset, counts: np.ndarray) -> None:
+    """Refuses a split in which nothing can be learnt or scored.
+
+    Args:
+        dataset: The split.
+        counts: (pictures, 256), pixels of every train id in each mask.
+
+    Raises:
+        DataError: If no pixel belongs to a class.
+    """
+    if not counts[:, : dataset.labels.num_classes].any():
+        raise DataError(f"no labelled pixel in {dataset.split} of {dataset.name}; check its ids and `ignore`")
 
 
 def class_weights(config: LossConfig, dataset: SegmentationDataset) -> torch.Tensor | None:
@@ -99,7 +115,7 @@ def class_weights(config: LossConfig, dataset: SegmentationDataset) -> torch.Ten
 
     Raises:
         ConfigError: If the method is unknown, or `hrnet` is asked for other classes than its own.
-        DataError: If a mask cannot be read.
+        DataError: As `picture_counts`.
     """
     method = config.class_weights
     if method == "none":

@@ -179,6 +179,15 @@ def test_data_without_fault_passes(root, scenes):
     assert str(diagnose(str(root / "set.yaml"))).endswith("set can be used: 0 errors, 0 warnings")
 
 
+def test_a_split_that_shows_no_class_is_an_error(root):
+    for path in (root / "masks/val").iterdir():
+        write_png(path, np.full(SIZE, 11, np.uint8))
+    result = diagnose(str(root / "set.yaml"))
+    (error,) = (finding for finding in result.findings if finding.level == "error")
+    assert (error.kind, error.split) == ("missing class", "val")
+    assert error.message == "no picture shows any class; check the ids and `ignore`"
+
+
 def test_all_faults_at_once_are_all_found(root):
     write_png(files(root, 1)[1], pixels(files(root, 1)[1]) + 1)
     cut_off(files(root, 2)[0])

@@ -7,9 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from seglab.config import LossConfig
+from seglab.config import AugmentConfig, DataConfig, LossConfig
 from seglab.datasets import create_dataset
 from seglab.datasets.checks import check
+from seglab.datasets.class_statistics import class_statistics
+from seglab.datasets.loading import TrainingBatches
 from seglab.datasets.locations import cache_root
 from seglab.datasets.statistics import (
     ClassFrequencies,
@@ -197,6 +199,26 @@ def recorded(calls, read_mask):
         return read_mask(self, index)
 
     return read
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["counted", "known"])
+def test_a_split_without_a_labelled_pixel_is_refused(camvid_root, known):
+    dataset = create_dataset("camvid", "train", camvid_root)
+    for sample in dataset.samples:
+        Image.new("L", (64, 48), 11).save(sample.mask)
+    path = cache_root() / "counts" / f"{dataset.digest()}.npy"
+    if known:
+        path.parent.mkdir(parents=True)
+        np.save(path, np.eye(256, dtype=np.int64)[[255] * 10])
+    uniform = DataConfig(name="camvid", class_uniform=0.5)
+    for use in (
+        lambda: class_weights(LossConfig(class_weights="inverse"), dataset),
+        lambda: TrainingBatches(dataset, uniform, AugmentConfig(), 2, seed=0),
+        lambda: class_statistics(dataset),
+    ):
+        with pytest.raises(DataError, match=r"^no labelled pixel in train of camvid; check its ids"):
+            use()
+    assert class_weights(LossConfig(), dataset) is None
 
 
 def test_counting_needs_no_cache_folder(camvid_root, tmp_path, monkeypatch):
