@@ -16,7 +16,8 @@ Classes with an `id` say that the masks hold ids, as grey levels or as indices o
     {train: train.txt, val: val.txt}       files with the name of a picture on each line
     [train, val]                           folders of these names below `images` and `masks`
 
-`image_suffix` and `mask_suffix` are what the names end with before the dot, where the two differ.
+`image_suffix` and `mask_suffix` are what the names end with before the dot, where the two differ; then both
+may lie in one folder.
 """
 
 from __future__ import annotations
@@ -131,6 +132,9 @@ def _label_space(data: OwnData) -> LabelSpace:
         raise ConfigError(f"classes.{min(classes.keys() - with_id)}: has no id, and {with_id[0]} has one")
     if not with_id and len(with_color) < len(classes):
         raise ConfigError(f"classes.{min(classes.keys() - with_color)}: needs an id or a color")
+    for name, c in classes.items():
+        if c.color is not None and not all(0 <= number < 256 for number in c.color):
+            raise ConfigError(f"classes.{name}.color: got {list(c.color)}; allowed are numbers from 0 to 255")
     colors = [c.color or _color(i) for i, c in enumerate(classes.values())]
     ids = [c.id for c in classes.values()] if with_id else colors
     ignored = [tuple(value) if isinstance(value, list) else value for value in data.ignore]
@@ -185,15 +189,24 @@ def open_split(path: Path | str, split: str, root: Path | str | None = None) -> 
 
 
 def _pairs(data: OwnData, image_folder: Path, mask_folder: Path) -> list[Sample]:
-    images = _files(image_folder, _IMAGE_TYPES, data.image_suffix)
-    taken = set(images.values()) if image_folder == mask_folder else set()
-    return pair(images, _files(mask_folder, (".png",), data.mask_suffix, taken), image_folder)
+    def images(taken: Iterable[Path] = ()) -> dict[str, Path]:
+        return _files(image_folder, _IMAGE_TYPES, data.image_suffix, taken)
+
+    def masks(taken: Iterable[Path] = ()) -> dict[str, Path]:
+        return _files(mask_folder, (".png",), data.mask_suffix, taken)
+
+    # In a common folder the longer ending takes its files first: `a_mask.png` ends like an image, too.
+    if len(data.mask_suffix) > len(data.image_suffix):
+        found = masks()
+        return pair(images(found.values()), found, image_folder)
+    found = images()
+    return pair(found, masks(found.values()), image_folder)
 
 
 def _files(folder: Path, types: tuple[str, ...], suffix: str, taken: Iterable[Path] = ()) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; the description of the data set names it")
-    found: dict[str, Path] = {}
+    found, taken = {}, set(taken)
     for path in sorted(folder.iterdir()):
         hidden = path.name.startswith(".")
         if hidden or path.suffix.lower() not in types or not path.stem.endswith(suffix) or path in taken:

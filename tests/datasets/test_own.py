@@ -194,19 +194,25 @@ def test_splits_by_folder(garden):
         opened(garden, "dev")
 
 
-def test_names_may_end_differently_and_lie_in_one_folder(tmp_path):
+@pytest.mark.parametrize(
+    ("image_end", "mask_end"),
+    [("_RGB.png", ".png"), (".jpg", "_mask.png"), (".png", "_mask.png"), ("_in.png", "_out.png")],
+)
+def test_names_may_end_differently_and_lie_in_one_folder(tmp_path, image_end, mask_end):
     for seed in range(4):
         image, mask = random_pair(seed, (32, 40), (1, 3))
-        write_png(tmp_path / "both" / f"{seed}_RGB.png", image)
-        write_png(tmp_path / "both" / f"{seed}.png", mask)
+        write_png(tmp_path / "both" / f"{seed}{image_end}", image)
+        write_png(tmp_path / "both" / f"{seed}{mask_end}", mask)
     path = tmp_path / "d.yaml"
+    suffixes = {"image_suffix": Path(image_end).stem, "mask_suffix": Path(mask_end).stem}
     path.write_text(
-        DESCRIPTION.replace("photos", "both").replace("labels", "both").replace("train: 0.7", "train: 0.7")
-        + "image_suffix: _RGB\n"
+        DESCRIPTION.replace("photos", "both").replace("labels", "both")
+        + "".join(f"{field}: {end}\n" for field, end in suffixes.items() if not end.startswith("."))
     )
     change(path, "{train: 0.7, val: 0.1, test: 0.2}", "{train: 1}")
     assert opened(path).names == ["0", "1", "2", "3"]
-    assert opened(path).samples[2].mask.name == "2.png"
+    assert opened(path).samples[2].image.name == f"2{image_end}"
+    assert opened(path).samples[2].mask.name == f"2{mask_end}"
 
 
 # ----------------------------------------------------------------------------- mistakes
@@ -224,6 +230,8 @@ def test_names_may_end_differently_and_lie_in_one_folder(tmp_path):
         ("id: 3, ", "", ["classes.soil", "no id"]),
         ("id: 3", "id: three", ["classes.soil.id", "'three'"]),
         ("[120, 80, 40]", "[120, 80]", ["classes.soil.color"]),
+        ("[0, 160, 0]", "[0, 300, 0]", ["classes.plant.color", "[0, 300, 0]", "0 to 255"]),
+        ("[0, 160, 0]", "[0, -1, 0]", ["classes.plant.color", "[0, -1, 0]", "0 to 255"]),
         ("[255]", "[[0, 0, 0]]", ["[0, 0, 0]", "ids from 0 to 255"]),
         ("{id: 3, color: [120, 80, 40]}", "3", ["classes.soil", "mapping"]),
         ("train: 0.7", "train: 0.8", ["splits", "add up to 1"]),
