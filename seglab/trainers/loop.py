@@ -13,7 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from seglab.models import create_model
 from seglab.models.base import SegmentationModel
 from seglab.trainers import record
 from seglab.trainers.interruption import Interrupted, StopRequest
+from seglab.trainers.kernels import kernels
 from seglab.trainers.learner import Learner
 from seglab.trainers.objectives import Objective
 from seglab.trainers.observers import Observer, Progress, TensorBoard
@@ -75,6 +76,8 @@ def train(
     device = experiment.training.device
     with joined_processes(device, agreed=(Interrupted,)) as processes, ExitStack() as stack:
         observers = list(observers) if processes.is_main else []
+        if experiment.training.tensorboard and processes.is_main:
+            observers.append(TensorBoard())  # before anything is written: its package may be missing
         claim = runs.claimed(folder, experiment, resume) if processes.is_main else nullcontext()
         stack.enter_context(kernels(experiment, processes.device))
         if resume:
@@ -141,11 +144,11 @@ class Training:
         provenance = record.provenance(learner, digests)
         progress = Progress(self.experiment, self.folder, self.labels, len(self.batches))
         if self.state is not None:
-            self._restore(self.state, learner, progress, provenance)
+            restore(self.state, learner, progress, provenance, self.say)
             self.state = None  # its tensors take memory
+            if self.processes.is_main:  # rows after the checkpoint are made again
+                runs.write_history(self.folder, progress.history)
         saver = Saver(learner, progress, provenance, self.processes.is_main)
-        if self.experiment.training.tensorboard and self.processes.is_main:
-            self.observers.append(TensorBoard())
 
         for observer in self.observers:
             observer.start(progress)
@@ -346,20 +349,6 @@ class Training:
 
     # --------------------------------------------------------------------------------- stop and go on
 
-    def _restore(
-        self, state: dict[str, Any], learner: Learner, progress: Progress, provenance: dict[str, Any]
-    ) -> None:
-        restore(state, learner, progress)
-        for change in record.changes(state["provenance"], provenance):
-            self.say(
-                f"another {change} than before the stop: the result may differ from an uninterrupted run's"
-            )
-        stops = state["provenance"].get("resumed_at_steps", [])
-        provenance["resumed_at_steps"] = [*stops, progress.step]
-        self.say(f"resumed after step {progress.step}, in epoch {progress.epoch + 1}")
-        if self.processes.is_main:
-            runs.write_history(self.folder, progress.history)  # rows after the checkpoint are made again
-
     def _interrupted(self, saver: Saver | None, stop: StopRequest) -> Interrupted:
         """Saves, unless that was done already, and says how to go on."""
         saved = saver is None or saver.save()
@@ -401,21 +390,3 @@ def _build_model(experiment: Experiment, num_classes: int, processes: Processes)
         if processes.world_size > 1:
             model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     return model
-
-
-@contextmanager
-def kernels(experiment: Experiment, device: torch.device) -> Iterator[None]:
-    """Lets CUDA choose its kernels: the fastest for the sizes at hand, or deterministic ones alone."""
-    if device.type != "cuda":
-        yield
-        return
-    deterministic = experiment.training.deterministic
-    before = torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled()
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or cuBLAS refuses to be deterministic
-    torch.backends.cudnn.benchmark = not deterministic
-    torch.use_deterministic_algorithms(deterministic)
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before[0]
-        torch.use_deterministic_algorithms(before[1])

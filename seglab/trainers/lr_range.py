@@ -19,8 +19,9 @@ from seglab import runs
 from seglab.config import Experiment
 from seglab.errors import ConfigError, DivergedError
 from seglab.lr_curve import SMOOTHING, TRAIL, LrCurve
+from seglab.trainers.kernels import kernels
 from seglab.trainers.learner import Learner
-from seglab.trainers.loop import Training, kernels
+from seglab.trainers.loop import Training
 from seglab.trainers.processes import joined_processes
 
 _DIVERGED = 4.0  # times the lowest smoothed loss so far

@@ -119,14 +119,42 @@ def provenance(learner: Learner, data_digests: dict[str, str]) -> dict[str, Any]
     )
 
 
+# What bears on the result.
+_DECISIVE = (
+    "code_revision", "versions", "processor", "device", "precision", "memory_format", "threads", "processes",
+    "data_digests",
+)  # fmt: skip
+
+
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What bears on the result and differs between two sittings of a run, or two trainings of one experiment.
 
     What only one of them recorded, as older runs did, says nothing.
     """
-    names = (
-        "code_revision", "versions", "processor", "device", "precision", "memory_format", "threads",
-        "processes", "data_digests",
-    )  # fmt: skip
-    known = [name for name in names if name in before and name in now]
-    return [name.replace("_", " ") for name in known if before[name] != now[name]]
+    return [name.replace("_", " ") for name in _changed(before, now)]
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    known = [name for name in _DECISIVE if name in before and name in now]
+    return [name for name in known if before[name] != now[name]]
+
+
+def enter_sittings(provenance: dict[str, Any], before: dict[str, Any], step: int) -> list[str]:
+    """Enters in the provenance of a resumed run where it was stopped, and what was another until then.
+
+    Args:
+        provenance: Of the sitting that begins. It gets `resumed_at_steps`; and, where something differed from
+            one sitting to the next, `sittings`: what the earlier one had, and its last step, `until_step`.
+        before: That of the sitting before.
+        step: The steps that were taken before.
+
+    Returns:
+        What differs now, as `changes`.
+    """
+    provenance["resumed_at_steps"] = [*before.get("resumed_at_steps", []), step]
+    sittings = list(before.get("sittings", []))
+    if changed := _changed(before, provenance):
+        sittings.append({"until_step": step, **{name: before[name] for name in changed}})
+    if sittings:
+        provenance["sittings"] = sittings
+    return changes(before, provenance)

@@ -29,7 +29,8 @@ def repeat(run: Path | str, observers: Sequence[Observer] = ()) -> tuple[Repeat,
 
     Returns:
         The comparison; what of code, versions, machine, number format or data is another than it was for the
-        first training, which may explain a difference; and the folder of the second run.
+        first training, or for an earlier sitting of it, which may explain a difference; and the folder of
+        the second run.
 
     Raises:
         RunError: If the run has not ended, or is damaged; before anything is trained.
@@ -53,4 +54,8 @@ def repeat(run: Path | str, observers: Sequence[Observer] = ()) -> tuple[Repeat,
     repeats.write(run, found)
     if found.same:
         shutil.rmtree(folder)
-    return found, record.changes(first, found.provenance), folder
+    now = found.provenance
+    changes = record.changes(first, now)
+    for sitting in first.get("sittings", []):
+        changes += [f"{name} up to step {sitting['until_step']}" for name in record.changes(sitting, now)]
+    return found, changes, folder

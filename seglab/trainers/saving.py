@@ -10,6 +10,7 @@ from typing import Any
 from seglab import checkpoints
 from seglab.config import Experiment, config_hash
 from seglab.errors import CheckpointError
+from seglab.trainers import record
 from seglab.trainers.learner import Learner
 from seglab.trainers.observers import Progress
 
@@ -102,8 +103,21 @@ def newest_state(
     return state
 
 
-def restore(state: dict[str, Any], learner: Learner, progress: Progress) -> None:
+def restore(
+    state: dict[str, Any],
+    learner: Learner,
+    progress: Progress,
+    provenance: dict[str, Any],
+    say: Callable[[str], None],
+) -> None:
     """Brings a training to where a state was saved.
+
+    Args:
+        state: From `newest_state`.
+        learner: Takes over weights, optimizer and the rest.
+        progress: Takes over where in the run that is.
+        provenance: Of the sitting that begins; the earlier ones are entered.
+        say: Told where the training goes on, and what is another than before.
 
     Raises:
         CheckpointError: If the state does not fit the network.
@@ -118,3 +132,6 @@ def restore(state: dict[str, Any], learner: Learner, progress: Progress) -> None
     for name in Saver.PROGRESS:
         setattr(progress, name, state[name])
     progress.step = learner.steps
+    for change in record.enter_sittings(provenance, state["provenance"], progress.step):
+        say(f"another {change} than before the stop: the result may differ from an uninterrupted run's")
+    say(f"resumed after step {progress.step}, in epoch {progress.epoch + 1}")

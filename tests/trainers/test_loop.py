@@ -1,6 +1,7 @@
 """The loop: it learns, repeats, resumes, shares a batch out, and refuses."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,13 +162,19 @@ def test_resume_keeps_the_number_format_and_tells_changes(tiny, change, tmp_path
         "seglab.trainers.loop.choose_execution", lambda device, *_: Execution(device, "fp32", next(formats))
     )
     experiment = change(tiny, "training", memory_format="auto")
+    monkeypatch.setattr(runs, "code_revision", lambda: "one")
     with pytest.raises(KeyboardInterrupt):
         train(experiment, tmp_path / "run", observers=[StopAfter(1)])
     monkeypatch.setattr(runs, "code_revision", lambda: "another")
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment, tmp_path / "run", resume=True, observers=[Listener(), StopAfter(2)])
     summary = train(experiment, tmp_path / "run", resume=True, observers=[Listener()])
-    assert summary["provenance"]["memory_format"] == "channels_last"
-    assert summary["provenance"]["resumed_at_steps"] == [2]
+    provenance = summary["provenance"]
+    assert provenance["memory_format"] == "channels_last"
+    assert provenance["resumed_at_steps"] == [2, 4]
     assert sum("another code revision" in text for text in said) == 1
+    assert provenance["code_revision"] == "another"
+    assert provenance["sittings"] == [{"until_step": 2, "code_revision": "one"}]
 
 
 def test_a_damaged_checkpoint_leaves_room_for_two_good_ones(tiny, tmp_path):
@@ -257,6 +264,13 @@ def test_nothing_is_written_when_the_experiment_cannot_run(
 ):
     with pytest.raises(error, match=reason):
         train(change(tiny, section, **fields), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_is_written_when_tensorboard_is_missing(tiny, change, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ConfigError, match=r"training\.tensorboard: the package is not installed"):
+        train(change(tiny, "training", tensorboard=True), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

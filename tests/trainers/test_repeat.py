@@ -101,6 +101,17 @@ def test_what_changed_since_then_is_named(run, capsys):
     assert "another processor, threads than then" in capsys.readouterr().err
 
 
+def test_what_changed_while_the_first_training_was_stopped_is_named(run, capsys):
+    edit_weights(run)
+    summary = runs.read_summary(run)
+    threads = summary["provenance"]["threads"]
+    sittings = [{"until_step": 2, "threads": 7}, {"until_step": 4, "threads": threads}]
+    summary["provenance"] |= {"resumed_at_steps": [2, 4], "sittings": sittings}
+    (run / "summary.json").write_text(json.dumps(summary))
+    assert cli.main(["repeat", str(run)]) == RunError.exit_code
+    assert "; another threads up to step 2 than then;" in capsys.readouterr().err
+
+
 def test_a_stopped_repeat_goes_on(run, home):
     class Stop(Observer):
         def step(self, progress):
