@@ -33,21 +33,24 @@ def import_checkpoint(
     /,
     *,
     name: Annotated[str, arg(name="as", metavar="NAME")],
-    classes: int | None = None,
+    data: str = "cityscapes",
     out: Path | None = None,
 ) -> None:
-    """Reads a checkpoint of a network's authors and writes its weights under this library's names.
+    """Makes a run of a checkpoint of a network's authors, for evaluate and predict.
 
-    Example: `seglab import hrnet_w48_cityscapes.pth --as hrnetv2_w48`. Every tensor must fit.
+    Example: `seglab import hrnet_w48_cityscapes.pth --as hrnetv2_w48`. Every tensor must fit. The run has the
+    weights under this library's names, and says which file they come from; it has no history.
 
     Args:
         checkpoint: File of the authors, or as their code writes it; nothing in it is executed.
         name: The network; `seglab models` lists them.
-        classes: Of the checkpoint; by default as many as its authors published it with.
-        out: File to write; by default NAME.safetensors in the current folder.
+        data: Data set whose classes the checkpoint was trained for, or the YAML file of your own;
+            `seglab data list` lists them.
+        out: Run folder to make; by default runs/imported/NAME.
     """
-    from seglab.models.originals import load_original, write_weights
+    from seglab import runs
+    from seglab.models.originals import import_run
 
-    model, report = load_original(name, checkpoint, classes)
-    print(report)
-    print(write_weights(model, name, out or Path(f"{name}.safetensors")))
+    folder = out or runs.workspace() / "runs" / "imported" / name
+    print(import_run(checkpoint, name, data, folder))
+    print(folder)

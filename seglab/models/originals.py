@@ -6,17 +6,21 @@ are compared strictly, both ways.
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from seglab.errors import CheckpointError
+from seglab import checkpoints, runs
+from seglab.config import ModelConfig
+from seglab.datasets import label_space
+from seglab.errors import CheckpointError, RunError
 from seglab.models import SegmentationModel, create_model, get_module
+from seglab.recipes import recipe
 
 # Tensors of the authors' files that the network has no place for: what their training added, and the
 # classifier of HRNet's ImageNet files.
@@ -120,32 +124,36 @@ def load_original(
     return model.eval(), report
 
 
-def write_weights(model: SegmentationModel, name: str, path: str | Path) -> Path:
-    """Writes a network's weights, under our names, as safetensors: plain data that any framework reads.
+def import_run(path: str | Path, name: str, data: str, folder: str | Path) -> LoadReport:
+    """Makes a run folder of the authors' weights, to be evaluated and to predict with; it has no history.
+
+    Its config.yaml is the network's own recipe, which is how the authors describe their training; what they
+    really did, nobody recorded. `provenance.imported` in its summary.json names the file.
 
     Args:
-        model: A network of the registry.
-        name: Its name, recorded in the file together with its number of classes.
-        path: The file to write; missing folders are made.
-
-    Returns:
-        The file.
+        path: The checkpoint, as `load_original` takes it.
+        name: One of `list_models()`.
+        data: The data set whose classes the network answers with, or the YAML file of one's own.
+        folder: The run folder to make.
 
     Raises:
-        CheckpointError: If the file exists already.
+        CheckpointError, ConfigError: As `load_original` does; or if the data set is unknown.
+        RunError: If the folder exists already.
     """
-    path = Path(path)
-    metadata = {"model": name, "num_classes": str(model.num_classes)}
-    content = safetensors.torch.save(model.state_dict(), metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(path, "xb") as file:
-            file.write(content)
-    except FileExistsError:
-        raise CheckpointError(
-            f"{path}: exists already and is not overwritten; allowed is another --out"
-        ) from None
-    return path
+    path, folder = Path(path), Path(folder)
+    if folder.exists():
+        raise RunError(f"{folder}: exists already and is not overwritten; allowed is another --out")
+    model, report = load_original(name, path, label_space(data).num_classes)
+    # Without the options of a recipe that begins with other weights: these take their place.
+    experiment = replace(recipe(name, data, "full"), study="imported", model=ModelConfig(name))
+    runs.create(folder, experiment)
+    checkpoints.save_weights(folder, model)
+    source = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    provenance = runs.provenance(
+        experiment, code_revision=runs.code_revision(), device="unknown", imported=source
+    )
+    runs.write_summary(folder, {"scores": {}, "provenance": provenance})
+    return report
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -161,11 +169,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
+    except pickle.UnpicklingError:  # torch's own message advises to open it all the same
         raise CheckpointError(
-            f"{path} is not a checkpoint of tensors alone, and nothing else is opened ({reason})"
-        ) from error
+            f"{path}: damaged, or holds more than tensors and plain values; nothing else is opened"
+        ) from None
     except (OSError, RuntimeError, EOFError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as a checkpoint ({error})") from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
