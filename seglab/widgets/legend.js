@@ -67,7 +67,7 @@ class Legend {
       for (const row of this.rows) row.element.hidden = !found.includes(row);
     });
     input.addEventListener("keydown", ({ key }) => {
-      if (key === "Enter" && matching()[0]) this.solo(matching()[0].name);
+      if (key === "Enter" && input.value.trim() && matching()[0]) this.solo(matching()[0].name);
     });
     return input;
   }
@@ -84,37 +84,52 @@ class Legend {
     this.onhide(alone ? [] : others);
   }
 
-  /** Says what a picture's catalog entry and the views of it give. */
+  /** Says what a picture's catalog entry and the views of it give; without an entry there are no numbers. */
   sync(entry, whats, { run, hidden }) {
     this.hidden = hidden;
-    const { scores } = entry;
-    const other = whats[1]?.view !== "truth" && whats[1]?.run !== run ? scores[whats[1]?.run] : undefined;
-    this.syncRows([scores[run], other], entry.shares[""] ?? entry.shares[run]); // of the truth where there is one
+    const columns = this.columns(whats, run).map((one) => ({ ...one, scores: entry?.scores[one.run] }));
+    // Pixels are the truth's where there is one.
+    this.syncRows(columns, entry && (entry.shares[""] ?? entry.shares[columns[0].run]));
+    this.syncMean(columns);
     this.syncKey(whats.map(({ view }) => view));
   }
 
-  syncRows(compared, shares) {
-    const other = compared[1];
+  /** The networks whose scores are told: those in sight, each once; or the chosen one where none is. */
+  columns(whats, run) {
+    const seen = whats
+      .map((what, i) => ({ ...what, side: ["Left", "Right"][i] }))
+      .filter(({ view }) => view !== "truth");
+    if (!seen.length) return [{ run }];
+    return seen.filter((one) => one === seen.find((other) => other.run === one.run));
+  }
+
+  syncRows(columns, shares) {
     this.heads.forEach((head, i) => {
-      head.hidden = i > 0 && !other;
-      head.textContent = other ? ["Left IoU", "Right IoU"][i] : "IoU";
+      head.hidden = i >= columns.length;
+      head.textContent = columns.length > 1 ? `${columns[i].side} IoU` : "IoU";
     });
     const visible = this.names.length - this.hidden.length;
     this.rows.forEach(({ name, element, box, only, scores: cells, pixels }, id) => {
       box.checked = !this.hidden.includes(name);
       only.setAttribute("aria-pressed", String(visible === 1 && box.checked));
       cells.forEach((cell, i) => {
-        const score = compared[i]?.iou[id];
-        cell.hidden = i > 0 && !other;
+        const score = columns[i]?.scores?.iou[id];
+        cell.hidden = i >= columns.length;
         cell.textContent = percent(score);
         cell.style.setProperty("--so-score", score ?? 0);
       });
-      pixels.textContent = share(shares[id]);
-      element.classList.toggle("so-absent", compared.every((one) => one?.iou[id] == null) && !shares[id]);
+      pixels.textContent = share(shares?.[id]);
+      const absent = shares && !shares[id] && columns.every(({ scores }) => scores?.iou[id] == null);
+      element.classList.toggle("so-absent", Boolean(absent));
     });
-    const means = compared
-      .filter(Boolean)
-      .map(({ mean, classes }) => `${percent(mean, 1)} over ${classes} classes`);
+  }
+
+  /** The means of the columns; which network's, if there are several. */
+  syncMean(columns) {
+    const of = (run) => (this.catalog.runs.length > 1 ? ` (${run})` : "");
+    const means = columns
+      .filter(({ scores }) => scores)
+      .map(({ run, scores: { mean, classes } }) => `${percent(mean, 1)} over ${classes} classes${of(run)}`);
     this.mean.textContent = means.length ? `Mean IoU of this picture: ${means.join("; ")}` : "";
   }
 
