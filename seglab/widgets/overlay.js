@@ -40,6 +40,7 @@ class OverlayView {
     this.build(el);
     this.listeners = STATE.map((name) => [`change:${name}`, () => this.changed(name)]);
     for (const [event, listener] of this.listeners) model.on(event, listener);
+    this.draw();
     this.load();
   }
 
@@ -94,7 +95,7 @@ class OverlayView {
           "div",
           { class: "so-main" },
           this.stage.element,
-          h("div", { class: "so-under" }, this.stage.readout, this.legend.key),
+          h("div", { class: "so-under" }, this.stage.readout.element, this.legend.key),
         ),
         this.legend.element,
       ),
@@ -144,7 +145,7 @@ class OverlayView {
     return bar(
       several && splits.length > 1 && field("Split", splitSelect),
       several && pictureField,
-      several && field("Order", sortSelect),
+      several && this.sortOptions().length > 1 && field("Order", sortSelect),
       h("span", { class: "so-gap" }),
       h(
         "div",
@@ -235,7 +236,7 @@ class OverlayView {
     this.pictureSelect.replaceChildren(
       ...entries.map((entry) => {
         const score = this.score(entry);
-        const text = score == null ? entry.name : `${entry.name} (${percent(score)})`;
+        const text = score == null ? entry.name : `${percent(score)} · ${entry.name}`; // a long name is cut off
         return h("option", { value: entry.index }, text);
       }),
     );
@@ -247,22 +248,25 @@ class OverlayView {
     if (next !== undefined) this.set({ picture: next });
   }
 
-  /** Shows the chosen picture as soon as it is unpacked, unless another one was chosen meanwhile. */
+  /** Shows the chosen picture, or why it cannot, as soon as it is unpacked; unless another one was chosen since. */
   async load() {
     const ticket = ++this.ticket;
+    const index = this.model.get("picture");
     this.syncControls();
     this.stage.wait();
-    let picture;
+    let picture = null,
+      message;
     try {
-      picture = await this.pictures.get(this.model.get("picture"));
+      picture = await this.pictures.get(index);
     } catch (error) {
-      this.stage.readout.textContent = `The picture cannot be shown: ${error.message}`;
-      throw error;
+      console.error(error);
+      message = `${this.catalog.pictures[index].name} cannot be shown: its data cannot be unpacked`;
     }
     if (ticket !== this.ticket) return;
     this.shown = picture;
     this.root.inert = false;
-    this.stage.show(picture);
+    if (picture) this.stage.show(picture);
+    else this.stage.fail(message);
     this.draw();
   }
 
@@ -270,14 +274,13 @@ class OverlayView {
 
   draw() {
     this.syncControls();
-    if (!this.shown) return;
     const { view, run, compare } = this.state;
     const whats = compare === "off" ? [{ view, run }] : [{ view, run }, this.second];
     this.stage.draw(
       whats.map((what) => ({ ...what, title: this.title(what) })),
       this.state,
     );
-    this.legend.sync(this.shown.entry, whats, this.state);
+    this.legend.sync(this.shown?.entry, whats, this.state);
   }
 
   syncControls() {
@@ -292,13 +295,18 @@ class OverlayView {
     this.sliderText.textContent = percent(opacity);
   }
 
-  /** The keys that choose what is shown; the stage has its own. */
-  key(event) {
-    if (!this.shown) return;
+  /** The name of the class that the first view has under the cursor. */
+  under() {
     const { view, run } = this.state;
     const { cursor } = this.stage;
+    if (!cursor) return undefined;
     const ids = view === "truth" ? this.shown.truth : this.shown.runs[run].prediction;
-    const under = cursor && this.catalog.classes[ids[cursor.y * this.shown.entry.width + cursor.x]]?.name;
+    return this.catalog.classes[ids[cursor.y * this.shown.entry.width + cursor.x]]?.name;
+  }
+
+  /** The keys that choose what is shown; the stage has its own. */
+  key(event) {
+    const under = this.under();
     press(event, {
       PageUp: () => this.step(-1),
       PageDown: () => this.step(1),
@@ -311,6 +319,7 @@ class OverlayView {
 
   /** Saves what is seen. */
   async save() {
+    if (!this.shown) return;
     const canvas = this.stage.snapshot();
     const url = URL.createObjectURL(await new Promise((done) => canvas.toBlob(done, "image/png")));
     h("a", { href: url, download: `${this.shown.entry.name}_${this.model.get("view")}.png` }).click();

@@ -38,7 +38,7 @@ def _joined(*files: str) -> str:
     return "\n".join((_HERE / file).read_text(encoding="utf-8") for file in files)
 
 
-_MODULE = _joined("controls.js", "pictures.js", "stage.js", "legend.js", "overlay.js")
+_MODULE = _joined("controls.js", "pictures.js", "readout.js", "stage.js", "legend.js", "overlay.js")
 _STYLE = _joined("overlay.css", "stage.css", "legend.css")
 
 

@@ -3,7 +3,7 @@
  *
  * A pane is one view of the picture: a canvas of the picture's own size that holds the blended pixels, and a
  * hidden canvas of the colours alone. A new opacity blends the two again; a new view or class paints the colours.
- * It uses `palette` and `paint` of pictures.js and the elements of controls.js.
+ * It uses `palette` and `paint` of pictures.js, the readout of readout.js, and the elements of controls.js.
  */
 
 class Pane {
@@ -18,8 +18,16 @@ class Pane {
       this.marker,
       this.caption,
     );
+    this.label = label;
     this.layer = document.createElement("canvas");
     this.painted = null;
+  }
+
+  clear() {
+    this.painted = null;
+    this.caption.textContent = "";
+    this.element.setAttribute("aria-label", this.label);
+    this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
   /** Paints the colours if anything but the opacity is new, then blends. */
@@ -51,9 +59,8 @@ class Viewport {
   x = 0.5;
   y = 0.5;
 
-  /** Scale and the place of the picture's corner in a pane, in CSS pixels; keeps the picture inside. */
-  place(pane, width, height) {
-    const { clientWidth: w, clientHeight: h } = pane;
+  /** Scale and the place of the picture's corner in a pane of w x h CSS pixels; keeps the picture inside. */
+  place(w, h, width, height) {
     const scale = Math.min(w / width, h / height) * this.zoom;
     const inside = (middle, part) => (part >= 1 ? 0.5 : Math.min(Math.max(middle, part / 2), 1 - part / 2));
     this.x = inside(this.x, w / (width * scale));
@@ -90,7 +97,7 @@ class Stage {
     this.cursor = null; // the pixel that is read
     this.wipe = 0.5;
     this.peeking = false;
-    this.readout = h("div", { class: "so-readout", role: "status" });
+    this.readout = new Readout(catalog.classes);
     this.handle = this.buildHandle();
     this.element = h(
       "div",
@@ -142,17 +149,15 @@ class Stage {
     element.addEventListener("keydown", (event) => this.key(event));
     element.addEventListener("keyup", ({ key }) => key === " " && this.peek(false));
     element.addEventListener("blur", () => this.peek(false));
-    element.addEventListener("pointerleave", () => this.read(null));
+    element.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType !== "touch") this.read(null); // what a finger has tapped stays
+    });
     element.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     for (const pane of this.panes) {
-      pane.element.addEventListener("pointermove", (event) => this.read(this.locate(event)));
-      drag(pane.element, ({ movementX, movementY }) => {
-        const { entry } = this.picture,
-          { scale } = this.place;
-        this.viewport.x -= movementX / (entry.width * scale);
-        this.viewport.y -= movementY / (entry.height * scale);
-        this.placeAll();
-      });
+      drag(pane.element, (event) => this.move(event));
+      // Behind the drag, so that it reads what the drag has brought there.
+      for (const name of ["pointerdown", "pointermove"])
+        pane.element.addEventListener(name, (event) => this.read(this.locate(event)));
     }
   }
 
@@ -161,6 +166,7 @@ class Stage {
   /** Another picture is on its way; until then this one stays. */
   wait() {
     this.read(null);
+    this.readout.tell("");
     this.element.setAttribute("aria-busy", "true");
   }
 
@@ -169,17 +175,28 @@ class Stage {
     this.picture = picture;
     this.element.setAttribute("aria-busy", "false");
     this.element.style.setProperty("--so-aspect", picture.entry.width / picture.entry.height);
+    this.readout.take(picture);
+    this.read(null);
     this.placeAll();
+  }
+
+  /** Says why there is no picture. */
+  fail(message) {
+    this.picture = this.cursor = null;
+    this.panes.forEach((pane) => pane.clear());
+    this.mark();
+    this.element.setAttribute("aria-busy", "false");
+    this.readout.tell(message);
   }
 
   /** Paints one view, or two: each has its `view`, `run` and `title`. */
   draw(whats, { compare, opacity, hidden }) {
     this.drawn = [whats, { compare, opacity, hidden }];
+    this.element.dataset.compare = compare;
     if (!this.picture) return;
     const shown = Uint8Array.from({ length: 256 }, (_, id) =>
       Number(id < this.classes.length && !hidden.includes(this.classes[id].name)),
     );
-    this.element.dataset.compare = compare;
     whats.forEach((what, i) =>
       this.panes[i].draw(this.picture, what, shown, this.colors, this.peeking ? 0 : opacity),
     );
@@ -223,16 +240,26 @@ class Stage {
 
   /** Fits the canvases into their panes, where the viewport says. */
   placeAll() {
-    if (!this.picture) return;
+    const { clientWidth, clientHeight } = this.panes[0].element;
+    if (!this.picture || !clientWidth || !clientHeight) return; // while it is hidden it has no size to fit into
     const { width, height } = this.picture.entry;
-    this.place = this.viewport.place(this.panes[0].element, width, height);
+    this.place = this.viewport.place(clientWidth, clientHeight, width, height);
     const { scale, left, top } = this.place;
     this.element.classList.toggle("so-zoomed", this.viewport.zoom > 1); // else a finger scrolls the page
     for (const { canvas } of this.panes) {
       canvas.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
-      canvas.style.imageRendering = scale * devicePixelRatio > 2 ? "pixelated" : "auto";
+      canvas.style.imageRendering = scale * devicePixelRatio > 1 ? "pixelated" : "auto";
     }
     this.mark();
+  }
+
+  move({ movementX, movementY }) {
+    if (!this.picture) return;
+    const { width, height } = this.picture.entry,
+      { scale } = this.place;
+    this.viewport.x -= movementX / (width * scale);
+    this.viewport.y -= movementY / (height * scale);
+    this.placeAll();
   }
 
   /** Zooms by a factor about a point in 0..1, the middle if there is none; 0 fits the picture again. */
@@ -244,12 +271,14 @@ class Stage {
 
   /** Zooms with Ctrl, or once the stage has the focus; else the wheel scrolls the page. */
   wheel(event) {
+    if (!this.picture) return;
     const focused = this.element.matches(":focus") || this.element.contains(document.activeElement);
     if (!event.ctrlKey && !event.metaKey && !focused) return;
     event.preventDefault();
     const { width, height } = this.picture.entry;
     const { x, y } = this.locate(event, false);
     this.zoom(Math.exp(-event.deltaY / 400), (x + 0.5) / width, (y + 0.5) / height);
+    this.read(this.locate(event)); // another pixel where the zoom had to keep the picture inside
   }
 
   // ---------------------------------------------------------------------------------------------- reading
@@ -265,27 +294,11 @@ class Stage {
     return within && (x < 0 || y < 0 || x >= width || y >= height) ? null : { x, y };
   }
 
-  /** Says what truth and predictions are at a pixel; null clears the line. */
-  read(cursor) {
+  /** Reads a pixel, or none; `live` is whether screen readers hear of it. */
+  read(cursor, live = "off") {
+    if (!this.picture) return;
     this.cursor = cursor;
-    this.readout.replaceChildren();
-    if (cursor && this.picture) {
-      const { truth, runs, entry } = this.picture;
-      const i = cursor.y * entry.width + cursor.x;
-      const says = (what, id, more = "") =>
-        h(
-          "span",
-          {},
-          `${what}: `,
-          ...(id === VOID ? ["not scored"] : [swatch(this.classes[id].color), this.classes[id].name]),
-          more,
-        );
-      this.readout.append(h("span", { class: "so-number" }, `x ${cursor.x}, y ${cursor.y}`));
-      if (truth) this.readout.append(says("truth", truth[i]));
-      for (const [run, { prediction, confidence }] of Object.entries(runs)) {
-        this.readout.append(says(run, prediction[i], confidence ? `, ${confidence[i]} % sure` : ""));
-      }
-    }
+    this.readout.read(cursor, live);
     this.mark();
   }
 
@@ -306,14 +319,27 @@ class Stage {
     }
   }
 
+  /** Reads a pixel that a key has chosen; where it is out of sight, the view is moved to have it in the middle. */
+  go(x, y) {
+    const { width, height } = this.picture.entry,
+      { scale, left, top } = this.place,
+      { clientWidth, clientHeight } = this.panes[0].element;
+    const seen = (start, at, size) => start + at * scale > -1 && start + (at + 1) * scale < size + 1;
+    if (!seen(left, x, clientWidth)) this.viewport.x = (x + 0.5) / width;
+    if (!seen(top, y, clientHeight)) this.viewport.y = (y + 0.5) / height;
+    this.placeAll();
+    this.read({ x, y }, "polite");
+  }
+
   /** The keys that move, zoom and peek. */
   key(event) {
     if (!this.picture) return;
     const { width, height } = this.picture.entry;
-    const at = this.cursor ?? { x: width >> 1, y: height >> 1 };
+    const { x, y } = this.viewport;
+    const at = this.cursor ?? { x: Math.floor(x * width), y: Math.floor(y * height) };
     const step = event.shiftKey ? 16 : 1;
     const clamp = (value, size) => Math.min(Math.max(value, 0), size - 1);
-    const move = (x, y) => () => this.read({ x: clamp(at.x + x, width), y: clamp(at.y + y, height) });
+    const move = (right, down) => () => this.go(clamp(at.x + right, width), clamp(at.y + down, height));
     press(event, {
       ArrowLeft: move(-step, 0),
       ArrowRight: move(step, 0),

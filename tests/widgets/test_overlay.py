@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from seglab.errors import ConfigError, DataError
 from seglab.evaluation.inference import load_predictor
 from seglab.labels import CAMVID11
 from seglab.trainers.loop import train
+from seglab.widgets import overlay as overlay_module
 from seglab.widgets.overlay import Overlay, explore, overlay
 from seglab.widgets.packing import Picture, Prediction
 
@@ -185,6 +187,14 @@ def test_page_holds_everything_and_names_nothing_outside(tmp_path):
     state = page.partition('id="state">')[2].partition("</script>")[0]
     assert json.loads(state)["_catalog"]["pictures"][0]["name"] == "</script><b>"
     assert [base64.b64decode(part) for part in json.loads(state)["_payloads"][0]] == widget._payloads[0]
+
+
+def test_parts_of_the_module_are_joined_to_one():
+    """What anywidget takes: one module without imports; the stand-in for the kernel is only in the page."""
+    module = example()._esm
+    assert module.count("export ") == 1 and "import " not in module and "PageModel" not in module
+    for path in Path(overlay_module.__file__).parent.glob("*.js"):
+        assert (path.read_text(encoding="utf-8") in module) == (path.name != "page.js")
 
 
 def test_explore_shows_what_the_runs_predict(tiny, tmp_path, change):

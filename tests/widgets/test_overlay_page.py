@@ -1,54 +1,14 @@
 """The mask overlay in a page of its own, in a real browser without network."""
 
+from dataclasses import replace
+
 import numpy as np
-import pytest
 from PIL import Image
 
 from seglab import render
-from seglab.datasets import create_dataset
-from seglab.labels import CITYSCAPES, IGNORE_INDEX
+from seglab.labels import CITYSCAPES
 from seglab.widgets.overlay import Overlay
 from seglab.widgets.packing import Picture, Prediction
-
-
-@pytest.fixture(scope="module")
-def pictures(scenes):
-    """Two street scenes; network `a` shifts the truth by two pixels, `b` calls all cars roads."""
-    made = []
-    dataset = create_dataset("street_scenes", "train", scenes)
-    for index in (0, 1):
-        image, mask = dataset.read(index)
-        filled = np.where(mask == IGNORE_INDEX, 0, mask).astype(np.uint8)
-        shifted = np.roll(filled, 2, axis=1)
-        careless = np.where(filled == 13, 0, filled).astype(np.uint8)
-        confidence = np.linspace(0, 1, mask.size).reshape(mask.shape)
-        predictions = {"a": Prediction(shifted, confidence), "b": Prediction(careless, 1 - confidence)}
-        made.append(Picture(f"scene {index}", image, mask, predictions, f"split{index}"))
-    return made
-
-
-@pytest.fixture
-def widget(pictures):
-    return Overlay(pictures, CITYSCAPES)
-
-
-@pytest.fixture
-def page(chromium, widget, tmp_path):
-    """The widget's page, opened as a file; a test fails if it asks for anything else or reports an error."""
-    context = chromium.new_context(viewport={"width": 1100, "height": 800})
-    context.set_offline(True)
-    page = context.new_page()
-    asked, errors = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    url = widget.to_html(tmp_path / "page.html").as_uri()
-    page.goto(url)
-    page.wait_for_selector(".so-stage[aria-busy=false]")
-    yield page
-    assert errors == []
-    assert [one for one in asked if one != url and not one.startswith("blob:")] == []
-    context.close()
 
 
 def choose(page, view):
@@ -73,97 +33,6 @@ def test_every_view_has_the_pixels_of_the_numpy_rendering(page, widget, pictures
             for view, rendering in expected.items():
                 choose(page, view)
                 assert_painted(page, rendering)
-
-
-def test_classes_are_toggled_soloed_and_found(page, widget, assert_painted):
-    road = page.get_by_role("checkbox", name="road", exact=True)
-    road.uncheck()
-    widget.hidden = ["road"]
-    assert_painted(page, widget.as_array())
-    page.get_by_role("button", name="Show only building").click()
-    widget.hidden = [name for name in CITYSCAPES.classes if name != "building"]
-    for view, name in (("error", "Errors"), ("confidence", "Confidence"), ("prediction", "Prediction")):
-        widget.view = view
-        choose(page, name)
-        assert_painted(page, widget.as_array())
-    assert page.locator("[aria-pressed=true]").count() == 1
-    search = page.get_by_role("searchbox")
-    search.fill("Traffic")
-    assert page.locator("tbody th:visible").all_inner_texts() == ["traffic light", "traffic sign"]
-    search.press("Enter")
-    assert page.get_by_role("checkbox", name="traffic light").is_checked()
-    search.fill("")
-    page.get_by_role("button", name="Show all classes").click()
-    assert page.locator("tbody :checked").count() == 19
-
-
-def test_legend_tells_the_scores_of_the_shown_picture(page, widget):
-    entry = widget._catalog["pictures"][0]
-    rows = page.locator("tbody tr")
-    for network in ("a", "b"):
-        page.get_by_label("Network", exact=True).select_option(network)
-        scores = entry["scores"][network]
-        for id, iou in enumerate(scores["iou"]):
-            cell = "-" if iou is None else f"{100 * iou:.0f} %"
-            assert rows.nth(id).locator("td").nth(0).inner_text() == cell
-        assert (
-            f"{100 * scores['mean']:.1f} % over {scores['classes']} classes"
-            in page.locator(".so-mean").inner_text()
-        )
-    assert rows.nth(0).locator("td").nth(2).inner_text() == f"{100 * entry['shares'][''][0]:.1f} %"
-
-
-def test_pointer_reads_truth_predictions_and_confidence(page, pictures):
-    one = pictures[0]
-    height, width = one.mask.shape
-    box = page.locator(".so-pane").first.bounding_box()
-    x, y = width // 3, height // 2
-    page.mouse.move(
-        box["x"] + (x + 0.5) * box["width"] / width, box["y"] + (y + 0.5) * box["height"] / height
-    )
-    names = [
-        CITYSCAPES.classes[mask[y, x]] for mask in (one.mask, *(p.mask for p in one.predictions.values()))
-    ]
-    sure = [f"{round(100 * p.confidence[y, x])} % sure" for p in one.predictions.values()]
-    expected = [
-        f"x {x}, y {y}",
-        f"truth: {names[0]}",
-        f"a: {names[1]}, {sure[0]}",
-        f"b: {names[2]}, {sure[1]}",
-    ]
-    assert page.locator(".so-readout > span").all_inner_texts() == expected
-    page.get_by_role("button", name="Next picture").focus()
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".so-stage[aria-busy=false]")
-    assert page.get_by_role("status").inner_text() == ""
-
-
-def test_everything_can_be_done_with_the_keyboard(page, widget, pictures, assert_painted, as_sent):
-    page.get_by_role("application").focus()
-    height, width = pictures[0].mask.shape
-    for key in ("ArrowLeft", "Shift+ArrowUp", "ArrowDown"):
-        page.keyboard.press(key)
-    x, y = width // 2 - 1, height // 2 - 16 + 1
-    assert page.get_by_role("status").inner_text().startswith(f"x {x}, y {y}")
-    page.keyboard.press("1")
-    widget.view = "truth"
-    assert_painted(page, widget.as_array())
-    page.keyboard.press("s")
-    under = CITYSCAPES.classes[pictures[0].mask[y, x]]
-    widget.hidden = [name for name in CITYSCAPES.classes if name != under]
-    assert_painted(page, widget.as_array())
-    page.keyboard.down(" ")
-    assert_painted(page, as_sent(widget))
-    page.keyboard.up(" ")
-    page.keyboard.press("a")
-    widget.hidden = []
-    assert_painted(page, widget.as_array())
-    page.keyboard.press("PageDown")
-    page.wait_for_selector("[aria-label='Ground truth of scene 1']")
-    # The control with the focus keeps its keys from JupyterLab, and every control has a name.
-    assert page.locator("[data-lm-suppress-shortcuts=true]").count() == 1
-    for control in page.locator("select, input, button, [role=slider]").all():
-        assert control.evaluate("e => e.getAttribute('aria-label') || e.closest('label')?.innerText")
 
 
 def test_two_networks_side_by_side_and_under_a_wipe(page, widget, pictures, assert_painted, as_sent):
@@ -196,29 +65,12 @@ def test_view_is_saved_as_png(page, widget, assert_painted):
     assert_painted(page, widget.as_array())
 
 
-def test_zoom_keeps_the_picture_in_its_frame(page, pictures):
-    def box():
-        return page.locator(".so-canvas").first.bounding_box()
-
-    fitted, frame = box(), page.locator(".so-pane").first.bounding_box()
-    assert fitted == pytest.approx(frame, abs=1)
-    page.get_by_role("button", name="Zoom in").click()
-    assert box()["width"] == pytest.approx(1.5 * fitted["width"])
-    page.mouse.move(frame["x"] + 50, frame["y"] + 50)
-    page.mouse.down()
-    page.mouse.move(frame["x"] + 5000, frame["y"] + 50, steps=3)
-    page.mouse.up()
-    assert box()["x"] == pytest.approx(frame["x"], abs=1)
-    page.get_by_role("button", name="Fit").click()
-    assert box() == pytest.approx(fitted, abs=1)
-
-
 def test_pictures_are_sorted_and_split(page, widget):
     pictures = page.get_by_label("Picture", exact=True)
     means = [entry["scores"]["a"]["mean"] for entry in widget._catalog["pictures"]]
     worst = int(np.argmin(means))
     page.get_by_label("Order of the pictures").select_option(label="worst mean IoU")
-    named = f"scene {worst} ({100 * means[worst]:.0f} %)"
+    named = f"{100 * means[worst]:.0f} % · scene {worst}"
     assert pictures.locator("option").first.inner_text() == named
     assert pictures.input_value() == str(worst)
     page.get_by_label("Split", exact=True).select_option(f"split{1 - worst}")
@@ -262,6 +114,89 @@ def test_newer_choice_wins_over_a_slower_older_one(chromium, pictures, tmp_path,
     assert page.locator("[aria-label='Ground truth of c']").count() == 1
     assert_painted(page, widget.as_array())
     page.close()
+
+
+def broken(pictures, index):
+    """A widget of three pictures, one of which cannot be unpacked."""
+    widget = Overlay(pictures * 2, CITYSCAPES)
+    widget._payloads = [
+        [one[0], b"broken", *one[2:]] if i == index else one for i, one in enumerate(widget._payloads)
+    ]
+    return widget
+
+
+def test_broken_first_picture_does_not_lock_the_others(open_page, pictures, assert_painted):
+    widget = broken(pictures, 0)
+    page = open_page(widget, errors=True)
+    assert page.get_by_role("status").inner_text().startswith("scene 0 cannot be shown: ")
+    page.locator(".so-stage").hover()
+    choose(page, "Errors")
+    assert page.get_by_role("status").inner_text().startswith("scene 0 cannot be shown: ")
+    page.get_by_role("application").focus()
+    page.keyboard.press("PageDown")
+    page.wait_for_selector("[aria-label='Errors, a of scene 1']")
+    assert page.get_by_role("status").inner_text() == ""
+    widget.picture, widget.view = 1, "error"
+    assert_painted(page, widget.as_array())
+
+
+def test_broken_later_picture_leaves_nothing_of_the_one_before(open_page, pictures):
+    page = open_page(broken(pictures, 1), errors=True)
+    page.get_by_role("button", name="Next picture").click()
+    page.get_by_text("scene 1 cannot be shown: ").wait_for()
+    assert page.locator(".so-stage").get_attribute("aria-busy") == "false"
+    assert set(page.locator("tbody td:not(:last-child)").all_inner_texts()) == {"-"}
+    assert page.locator(".so-mean").inner_text() == ""
+    assert page.locator(".so-canvas").first.evaluate(
+        "e => e.getContext('2d').getImageData(0, 0, e.width, e.height).data.every((value) => value === 0)"
+    )
+    page.get_by_role("button", name="Previous picture").click()
+    page.wait_for_selector("[aria-label='Prediction, a of scene 0']")
+
+
+def test_failure_of_a_picture_that_is_no_longer_wanted_is_not_told(open_page, pictures):
+    page = open_page(broken(pictures, 1), errors=True)
+    following = page.get_by_role("button", name="Next picture")
+    following.evaluate("(button) => { button.click(); button.click(); }")
+    page.wait_for_selector("[aria-label='Prediction, a of scene 0']")
+    page.evaluate("new Promise((done) => setTimeout(done, 200))")
+    assert page.get_by_role("status").inner_text() == ""
+    assert page.locator(".so-mean").inner_text() != ""
+
+
+def test_narrow_page_holds_everything(open_page, pictures):
+    """At 360 pixels nothing leaves the widget, and what is read moves nothing."""
+    long = ("EfficientNet-Lite0 with a long name, seed 0", "Mini-HRNet, seed 1")
+    named = [
+        replace(
+            one,
+            name=f"a {one.name} of a long name",
+            predictions=dict(zip(long, one.predictions.values(), strict=True)),
+        )
+        for one in pictures
+    ]
+    page = open_page(Overlay(named, CITYSCAPES), viewport={"width": 360, "height": 800})
+    inside = "button, select, input, .so-segments, .so-count, .so-under *"
+    for how in ("One", "Side by side", "Wipe"):
+        choose(page, how)
+        for view in ("Ground truth", "Prediction", "Confidence"):
+            choose(page, view)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
+            rights = "all => all.map((one) => one.getBoundingClientRect().right)"
+            assert max(page.locator(inside).evaluate_all(rights)) <= 360 - 16  # the page's own margin
+    legend = page.locator(".so-legend")
+    before = legend.bounding_box()
+    frame = page.locator(".so-pane").first.bounding_box()
+    for part in (0.1, 0.3, 0.5, 0.7, 0.9):
+        page.mouse.move(frame["x"] + part * frame["width"], frame["y"] + part * frame["height"])
+        assert page.get_by_role("status").inner_text() != ""
+        assert legend.bounding_box() == before
+
+
+def test_order_is_asked_for_only_where_there_are_scores(open_page, pictures):
+    page = open_page(Overlay([Picture(one.name, one.image, one.mask) for one in pictures], CITYSCAPES))
+    assert page.get_by_label("Picture", exact=True).is_visible()
+    assert page.get_by_label("Order of the pictures").count() == 0
 
 
 def test_page_of_eight_pictures_is_small(pictures, tmp_path):
