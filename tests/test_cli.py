@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 
 from seglab import cli, runs
 from seglab.config import Experiment, from_dict
+from seglab.metrics.intervals import CAVEAT
 
 
 @pytest.fixture
@@ -63,6 +66,45 @@ def test_show_prints_what_train_would_do(run):
     assert code == 0 and "lr: 0.0005" in out and "name: camvid" in out
 
 
+@pytest.mark.parametrize(
+    ("recipe", "changed", "hints"),
+    [
+        ("miniunet", "optimizer.lr=1", ["('frozen', 'unfrozen', 'full size')", "phases[2].lr=VALUE"]),
+        ("miniunet", "optimizer.weight_decay=1", ["('full size')", "say phases[2].weight_decay=VALUE as"]),
+        ("miniunet", "data.input_size=[64, 64]", ["('frozen', 'unfrozen')", "phases[0].input_size=VALUE"]),
+        ("erfnet", "loss.log_offset=2", ["phases[0].loss.log_offset=VALUE", "phases[0].loss=null"]),
+    ],
+)
+def test_a_change_that_would_not_reach_a_phase_is_refused(run, recipe, changed, hints):
+    for verb in ("train", "lr-find"):
+        code, _, err = run(verb, recipe, changed)
+        assert code == 2 and err.startswith(f"seglab: {changed.split('=')[0]}: phases with a ")
+        assert err.count("\n") == 1 and all(hint in err for hint in hints)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["miniunet", "optimizer.lr=1", *(f"phases[{n}].lr={v}" for n, v in enumerate(("1", "null", "0.5")))],
+        ["miniunet", "optimizer.lr=1", "phases=[]"],
+        ["miniunet", "loss.class_weights=inverse"],  # no phase has its own
+        ["erfnet", "optimizer.lr=1"],
+        ["erfnet", "loss.log_offset=2", "phases[0].loss=null"],
+        ["erfnet", "loss.log_offset=2", "phases[0].loss.log_offset=3"],
+    ],
+)
+def test_a_change_that_reaches_all_phases_is_made(run, words):
+    assert run("train", *words, "--show")[0] == 0
+
+
+def test_show_and_a_mistyped_recipe_do_not_wait_for_torch():
+    program = "import sys; from seglab import cli; code = cli.main(sys.argv[1:])"
+    program += "; sys.exit(9 if 'torch' in sys.modules else code)"
+    for words, expected in ((["minihrnet_a3", "--show"], 0), (["minihrnot"], 2)):
+        done = subprocess.run([sys.executable, "-c", program, "train", *words], capture_output=True)
+        assert done.returncode == expected, done.stderr
+
+
 def test_train_from_a_recorded_config_repeats_the_run(run, trained, tmp_path):
     code, out, _ = run("train", "--config", trained / "config.yaml", "--out", tmp_path / "again")
     assert code == 0 and "val: mean IoU" in out
@@ -74,6 +116,7 @@ def test_evaluate_prints_each_class_and_the_recorded_mean(run, trained):
     code, out, _ = run("evaluate", trained)
     mean = runs.read_summary(trained)["scores"]["val"]["mean_iou"]
     assert code == 0 and "traffic light" in out and f"{100 * mean:.2f}%" in out
+    assert out.splitlines()[-1] == CAVEAT and "frames of one video are not" in CAVEAT
 
 
 def test_predict_writes_mask_and_overlay_at_the_picture_size(run, trained, tmp_path):
@@ -106,6 +149,7 @@ def test_evaluate_in_another_way_has_a_record_of_its_own_to_compare(run, trained
     assert run("evaluate", trained, "--split", "test")[0] == 0
     code, out, err = run("compare", trained, folder)
     assert code == 0 and "traffic light" in out and "95 % interval" in out, err
+    assert out.splitlines()[-1] == CAVEAT
     expected = 100 * runs.read_summary(folder)["scores"]["test"]["mean_iou"]
     base = 100 * runs.read_summary(trained)["scores"]["test"]["mean_iou"]
     mean = next(line.split() for line in out.splitlines() if line.startswith("mean"))

@@ -43,6 +43,7 @@ def evaluate(
     from tqdm import tqdm
 
     from seglab.evaluation.evaluate import evaluate, interval_table
+    from seglab.metrics.intervals import CAVEAT
 
     inference = _inference(multi_scale, tile, average)
     with tqdm(unit=" pictures", disable=None, leave=False) as bar:  # in a terminal alone
@@ -52,6 +53,7 @@ def evaluate(
         print(f"recorded in {found.folder}")
     else:
         print("not recorded: the run has not ended, or other counts of this evaluation are there already")
+    print(CAVEAT)
 
 
 @app.command
@@ -74,8 +76,10 @@ def compare(
         split: Split that all of them were scored on.
     """
     from seglab.evaluation.compare import comparison_table
+    from seglab.metrics.intervals import CAVEAT
 
     print(comparison_table([first, second, *more], split))
+    print(CAVEAT)
 
 
 @app.command

@@ -151,6 +151,7 @@ def _summary(
 ) -> dict[str, Any]:
     confusion = images.confusions.sum(0)
     interval = bootstrap(images.confusions, metrics.mean_iou)
+    ends = interval.low, interval.high
     execution = predictor.execution
     cuda = execution.device.type == "cuda"
     return {
@@ -159,7 +160,7 @@ def _summary(
         "scores": {
             dataset.split: {
                 "mean_iou": interval.value,
-                "mean_iou_interval": [float(interval.low), float(interval.high)],
+                "mean_iou_interval": [None if np.isnan(end) else float(end) for end in ends],
                 "classes": metrics.scored_classes(confusion),
                 "pixel_accuracy": metrics.pixel_accuracy(confusion),
             }

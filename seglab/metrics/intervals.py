@@ -2,7 +2,7 @@
 
 Pixels of one picture depend on each other, pictures much less, so pictures are what is drawn. A split that
 consists of a few drives, as CamVid's does, has fewer independent parts than pictures: then the intervals
-here are too narrow.
+here are too narrow. So they are where pictures are few, and below `MIN_PICTURES` there are none.
 """
 
 from __future__ import annotations
@@ -13,6 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from seglab.errors import DataError
+
+# With fewer the interval is far too narrow: of two equal networks one then seems to be better too often.
+MIN_PICTURES = 10
+# For people, below a table of intervals.
+CAVEAT = (
+    "Intervals take pictures as independent; frames of one video are not, and true intervals are then wider. "
+    f"Fewer than {MIN_PICTURES} pictures give none."
+)
 
 Score = Callable[[np.ndarray], "float | np.ndarray"]
 
@@ -39,13 +47,14 @@ def bootstrap(
         seed: Of the draw.
 
     Returns:
-        The score of all pictures, and the interval's ends; NaN where a class is in no picture.
+        The score of all pictures, and the interval's ends; NaN where a class is in no picture, and the ends
+        of fewer than `MIN_PICTURES` pictures.
 
     Raises:
         DataError: If there is no picture.
     """
     drawn = score(_resample(confusions, resamples, seed))
-    return Interval(score(confusions.sum(0)), *_ends(drawn, level))
+    return Interval(score(confusions.sum(0)), *_ends(drawn, level, len(confusions)))
 
 
 def paired_bootstrap(
@@ -68,7 +77,7 @@ def paired_bootstrap(
         raise DataError("the two were not scored on the same pictures and masks, so they cannot be paired")
     value = score(second.sum(0)) - score(first.sum(0))
     drawn = score(_resample(second, resamples, seed)) - score(_resample(first, resamples, seed))
-    return Interval(value, *_ends(drawn, level))
+    return Interval(value, *_ends(drawn, level, len(first)))
 
 
 def _resample(confusions: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -81,8 +90,8 @@ def _resample(confusions: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     return sums.reshape(resamples, *shape)
 
 
-def _ends(drawn: np.ndarray, level: float) -> tuple:
+def _ends(drawn: np.ndarray, level: float, pictures: int) -> tuple:
     """The two quantiles, over the draws in which the score exists."""
-    empty = np.isnan(drawn).all(0)
+    empty = np.isnan(drawn).all(0) | (pictures < MIN_PICTURES)
     ends = np.nanquantile(np.where(empty, 0.0, drawn), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return tuple(np.where(empty, np.nan, end)[()] for end in ends)

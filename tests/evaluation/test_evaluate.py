@@ -1,5 +1,6 @@
 """Evaluations are recorded once, picture by picture, and can be compared without weights."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from seglab.evaluation.compare import compare, comparison_table
 from seglab.evaluation.evaluate import evaluate, interval_table
 from seglab.evaluation.inference import InferenceConfig, load_predictor
 from seglab.labels import CAMVID11, CITYSCAPES
+from seglab.metrics import intervals
 
 TWO_SCALES = InferenceConfig((1.0, 1.5), flip=True)
 
@@ -45,8 +47,11 @@ def test_counts_and_records_every_picture(make_run, inference):
     assert found.summary["scores"]["test"]["mean_iou"] == pytest.approx(metrics.mean_iou(expected.sum(0)))
 
 
-def test_the_record_of_an_evaluation_says_how_it_was_made(make_run):
+def test_the_record_of_an_evaluation_says_how_it_was_made(make_run, monkeypatch):
     folder = make_run()
+    few = runs.read_summary(evaluate(folder, "test", "cpu", InferenceConfig(flip=True)).folder)
+    assert few["scores"]["test"]["mean_iou_interval"] == [None, None]  # of two pictures
+    monkeypatch.setattr(intervals, "MIN_PICTURES", 2)
     found = evaluate(folder, "test", "cpu", TWO_SCALES)
     summary = runs.read_summary(found.folder)
     assert summary["inference"]["scales"] == [1.0, 1.5] and summary["inference"]["flip"] is True
@@ -128,6 +133,15 @@ def record(folder, counts, names="abcdefghijkl", classes=CITYSCAPES.classes):
     runs.write_images(folder, "test", images)
     runs.write_confusion(folder, "test", images.confusions.sum(0), classes)
     return folder
+
+
+def test_few_pictures_give_differences_without_intervals_and_stars(tmp_path, random_counts):
+    folders = [record(tmp_path / str(seed), random_counts(seed, 9), "abcdefghi") for seed in range(2)]
+    lines = comparison_table(folders, "test").splitlines()[3:]
+    assert len(lines) == 20
+    assert all(re.search(r" [+-]\d+\.\d\d  \[     -,      -\]  $", line) for line in lines), lines
+    text = interval_table(runs.read_images(folders[0], "test"), CITYSCAPES)
+    assert text.count("[      -,       -]") == 19 + 4
 
 
 def test_compare_tells_a_real_difference_from_none(tmp_path, random_counts):

@@ -40,9 +40,9 @@ def test_equal_pictures_leave_nothing_to_chance():
 
 
 def test_a_class_in_no_picture_has_no_interval_and_a_rare_one_has():
-    confusions = np.zeros((8, 3, 3), int)
+    confusions = np.zeros((10, 3, 3), int)
     confusions[:, 0, 0] = 10
-    confusions[0, 1, 1] = 5  # class 1 is in one picture of eight, class 2 in none
+    confusions[0, 1, 1] = 5  # class 1 is in one picture of ten, class 2 in none
     interval = bootstrap(confusions, metrics.iou)
     np.testing.assert_array_equal(interval.low, [1, 1, np.nan])
     np.testing.assert_array_equal(interval.high, [1, 1, np.nan])
@@ -66,6 +66,17 @@ def test_covers_the_truth_about_as_often_as_it_says():
     intervals = [bootstrap(pictures(40, seed), metrics.pixel_accuracy, resamples=300) for seed in range(200)]
     covered = np.mean([interval.low <= truth <= interval.high for interval in intervals])
     assert 0.88 < covered < 0.99
+
+
+@pytest.mark.parametrize("score", [metrics.iou, metrics.mean_iou])
+def test_few_pictures_have_a_score_and_no_interval(score):
+    for number in (1, 9, 10):
+        first, second = pictures(number), pictures(number, seed=1)
+        paired = paired_bootstrap(first, second, score)
+        for interval in (bootstrap(first, score), paired):
+            for end in (interval.low, interval.high):
+                assert np.shape(end) == np.shape(interval.value) and (np.isnan(end) == (number < 10)).all()
+        np.testing.assert_array_equal(paired.value, score(second.sum(0)) - score(first.sum(0)))
 
 
 def test_bad_input_is_refused():
