@@ -87,6 +87,51 @@ def test_bad_override_names_field_and_what_is_allowed(text, parts):
     assert "\n" not in str(error.value)
 
 
+TWO = "[{name: a, epochs: 20, lr: 0.1, loss: {log_offset: 1.2}}, {name: b, epochs: 30}]"
+PHASED = override(BASE, [f"phases={TWO}"])
+
+
+def test_override_changes_one_phase():
+    changed = override(PHASED, ["phases[1].lr=0.5", "phases[0].loss.log_offset=1.3", "phases[0].lr=null"])
+    assert [phase.lr for phase in changed.phases] == [None, 0.5]
+    assert changed.phases[0].loss.log_offset == 1.3
+    expected = to_dict(PHASED)
+    expected["phases"][0]["loss"]["log_offset"] = 1.3
+    expected["phases"][0]["lr"], expected["phases"][1]["lr"] = None, 0.5
+    assert to_dict(changed) == expected
+    assert override(PHASED, ["phases[0].loss=null"]).phases[0].loss is None
+    assert override(BASE, ["model.options.widths=[4, 8]", "model.options.widths[1]=6"]).model.options == {
+        "widths": [4, 6]
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("phases[2].lr=1", ["field phases[2]", "Accepted: [0], [1]"]),
+        ("phases.0.lr=1", ["field phases.0", "Accepted: [0], [1]"]),
+        ("phases[0].rate=1", ["field phases[0].rate", "epochs, lr"]),
+        ("phases[0]=3", ["phases[0]: this is a section", "phases[0].lr"]),
+        ("phases[1].loss.log_offset=2", ["phases[1].loss has no fields", "phases[1].loss=VALUE"]),
+        ("phases[0].lr.x=1", ["phases[0].lr has no fields"]),
+        ("phases[0].epochs=0", ["phases[0].epochs: got 0"]),
+        ("training.epochs=3", ["got 3; allowed is 50", "phases[0].epochs", "phases=[]"]),
+        ("optimizer=null", ["optimizer: got None", "mapping"]),
+    ],
+)
+def test_bad_override_of_a_phase_says_what_there_is(text, parts):
+    with pytest.raises(ConfigError) as error:
+        override(PHASED, [text])
+    for part in parts:
+        assert part in str(error.value)
+
+
+def test_the_field_of_the_rate():
+    assert [PHASED.lr_field(0), PHASED.lr_field(1), BASE.lr_field(0)] == [
+        "phases[0].lr", "optimizer.lr", "optimizer.lr"
+    ]  # fmt: skip
+
+
 def test_parts_of_a_batch_are_not_recorded_as_one_graph():
     """The gradient of a part would lie where the graph writes that of the next one."""
     with pytest.raises(ConfigError, match=r"training\.cuda_graphs: got True; allowed is false .* of 2"):

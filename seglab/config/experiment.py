@@ -353,8 +353,14 @@ class Experiment:
         _check(0 <= self.seed < 2**31, self, "seed", "a whole number in [0, 2^31)")
         if self.phases and (total := sum(phase.epochs for phase in self.phases)) != self.training.epochs:
             raise ConfigError(
-                f"training.epochs: got {self.training.epochs}; allowed is {total}, what the phases add up to"
+                f"training.epochs: got {self.training.epochs}; allowed is {total}, the phases' sum; "
+                "set phases[0].epochs and so on as well, or phases=[] for a training in one phase"
             )
+
+    def lr_field(self, phase: int) -> str:
+        """The field that sets the learning rate of a phase, counted from 0."""
+        own = bool(self.phases) and self.phases[phase].lr is not None
+        return f"phases[{phase}].lr" if own else "optimizer.lr"
 
     @property
     def plan(self) -> tuple[PhaseConfig, ...]:

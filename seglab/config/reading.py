@@ -12,6 +12,7 @@ import difflib
 import hashlib
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -90,6 +91,8 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
 def override(config: T, overrides: Iterable[str]) -> T:
     """Changes single fields, each given as `section.field=value` with the value in YAML.
 
+    One entry of a list is `phases[0].lr=value`; `null` takes away a section that need not be there.
+
     Raises:
         ConfigError: On anything that is not of this form, and as `from_dict` does.
     """
@@ -98,25 +101,36 @@ def override(config: T, overrides: Iterable[str]) -> T:
         name, equals, value = text.partition("=")
         if not equals:
             raise ConfigError(f"{text!r}: allowed is FIELD=VALUE, for example optimizer.lr=0.001")
-        *sections, last = name.strip().split(".")
-        target = values
+        *sections, last = re.sub(r"\[(\d+)\]", r".[\1]", name.strip()).split(".")
+        target: Any = values
         for depth, section in enumerate(sections):
-            outer = ".".join(sections[: depth + 1])
-            if section not in target:
-                raise ConfigError(unknown(f"field {outer}", section, target))
-            if not isinstance(target[section], dict):
+            outer = ".".join(sections[: depth + 1]).replace(".[", "[")
+            if section not in _keys(target):
+                raise ConfigError(unknown(f"field {outer}", section, _keys(target)))
+            target = target[_keys(target)[section]]
+            if not isinstance(target, dict) and not _keys(target):
                 raise ConfigError(f"{name}: {outer} has no fields; allowed is {outer}=VALUE")
-            target = target[section]
-        if sections[-1:] not in (["options"], ["terms"]) and last not in target:
-            raise ConfigError(unknown(f"field {name}", last, target))
-        if isinstance(target.get(last), dict) and last not in ("options", "terms"):
-            inner = ", ".join(f"{name}.{key}" for key in target[last])
-            raise ConfigError(f"{name}: this is a section; allowed are its fields {inner}")
+        keys = _keys(target)
+        free = sections[-1:] in (["options"], ["terms"])
+        if last not in keys and not free:
+            raise ConfigError(unknown(f"field {name}", last, keys))
         try:
-            target[last] = yaml.safe_load(value)
+            new = yaml.safe_load(value)
         except _NO_YAML:
             raise ConfigError(f"{name}: {value!r} is not a YAML value") from None
+        old = target[keys[last]] if last in keys else None
+        if isinstance(old, dict) and last not in ("options", "terms") and new is not None:
+            inner = ", ".join(f"{name}.{key}" for key in old)
+            raise ConfigError(f"{name}: this is a section; allowed are its fields {inner}")
+        target[keys.get(last, last)] = new
     return from_dict(type(config), values)
+
+
+def _keys(target: Any) -> dict[str, Any]:
+    """How the entries of a section or list are called in an override, and what they are in Python."""
+    if isinstance(target, list):
+        return {f"[{index}]": index for index in range(len(target))}
+    return {name: name for name in target} if isinstance(target, dict) else {}
 
 
 def to_yaml(config: Any) -> str:
