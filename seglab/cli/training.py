@@ -45,10 +45,6 @@ def train(
         resume: Go on with the run in this folder.
         show: Print the experiment as YAML and stop.
     """
-    from seglab.trainers.loop import train as run
-    from seglab.trainers.observers import Terminal
-    from seglab.trainers.processes import is_main_process
-
     wishes = {"data": data, "profile": profile, "seed": seed}
     wishes = {name: value for name, value in wishes.items() if value is not None}
     if resume is not None:
@@ -62,6 +58,11 @@ def train(
     if show:
         print(to_yaml(experiment), end="")
         return
+    # torch takes seconds to come; what is above needs none
+    from seglab.trainers.loop import train as run
+    from seglab.trainers.observers import Terminal
+    from seglab.trainers.processes import is_main_process
+
     summary = run(experiment, out, resume=resume is not None, observers=[Terminal()])
     for split, scores in summary["scores"].items() if is_main_process() else ():
         print(f"{split}: mean IoU {scores['mean_iou']:.4f} over {scores['classes']} classes")
@@ -73,11 +74,47 @@ def _experiment(recipe, config, wishes, overrides) -> Experiment:
             flags = ", ".join(f"--{name}" for name in wishes)
             raise ConfigError(f"{flags}: not allowed beside --config, which holds them; use FIELD=VALUE")
         # With --config the first positional word is an override, if there is one.
-        return override(read_yaml(config), [*([recipe] if recipe else []), *overrides])
-    if not recipe:
+        base, overrides = read_yaml(config), [*([recipe] if recipe else []), *overrides]
+    elif recipe:
+        base = recipes.recipe(recipe, **wishes)
+    else:
         known = ", ".join(recipes.RECIPES)
         raise ConfigError(f"RECIPE: missing; allowed is one of {known}, or --config FILE")
-    return override(recipes.recipe(recipe, **wishes), overrides)
+    experiment = override(base, overrides)
+    _check_reaches_phases(experiment, [text.partition("=")[0].strip() for text in overrides])
+    return experiment
+
+
+# Fields of the experiment that a phase does not take where it has one of its own, of the given name.
+_FIELDS_OF_PHASES = {
+    "optimizer.lr": "lr",
+    "optimizer.weight_decay": "weight_decay",
+    "data.input_size": "input_size",
+    "data.train_split": "train_split",
+    "loss": "loss",
+}
+
+
+def _check_reaches_phases(experiment: Experiment, changed: list[str]) -> None:
+    """Refuses a change of the experiment that a phase would not see, unless the phase is changed, too."""
+    for name in changed:
+        field = next((f for f in _FIELDS_OF_PHASES if name == f or name.startswith(f"{f}.")), None)
+        if field is None or "phases" in changed:
+            continue
+        own, rest = _FIELDS_OF_PHASES[field], name.removeprefix(field)
+        blind = {
+            f"phases[{number}].{own}": phase.name
+            for number, phase in enumerate(experiment.phases)
+            if getattr(phase, own) is not None
+            and not {f"phases[{number}].{own}", f"phases[{number}].{own}{rest}"} & set(changed)
+        }
+        if blind:
+            names, fields = ", ".join(map(repr, blind.values())), [f"{one}{rest}=VALUE" for one in blind]
+            raise ConfigError(
+                f"{name}: phases with a {own} of their own would not see it ({names}); say "
+                f"{' '.join(fields)} as well, {next(iter(blind))}=null for a phase that takes {field}, or "
+                "phases=[] for a training in one phase"
+            )
 
 
 @app.command
@@ -150,7 +187,7 @@ def lr_find(
     lr_curve.write(folder, experiment, curve)
     figure_of_curve(curve).savefig(folder / "curve.png")
     for name, rate in curve.marks.items():
-        print(f"{name}: optimizer.lr={rate:.1e}")
+        print(f"{name}: {experiment.lr_field(0)}={rate:.1e}")
     if curve.suggestion is None:
         print(f"the loss never fell between {first:.1e} and {curve.lr[-1]:.1e}")
     if curve.tenth_of_minimum is None:

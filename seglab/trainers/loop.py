@@ -360,10 +360,11 @@ class Training:
 
     def _diverged(self, loss: float, progress: Progress) -> DivergedError:
         limit = self.experiment.training.max_bad_steps
+        rate = self.experiment.lr_field(self.timetable.phase_of_epoch(progress.epoch))
         return DivergedError(
             f"{self.folder}: loss or gradient was not finite in {limit} steps in a row, the last loss {loss} "
             f"at step {progress.step}, in epoch {progress.epoch + 1}; they were left out, and the last "
-            "checkpoint is intact. A smaller optimizer.lr or training.clip_norm=1 may help"
+            f"checkpoint is intact. A smaller {rate} or training.clip_norm=1 may help"
         )
 
 

@@ -190,6 +190,9 @@ def test_the_command_prints_the_rates_and_keeps_the_curve(tiny, tmp_path, monkey
     experiment, curve = lr_curve.read(folder)
     assert experiment.training.batch_size == 2 and curve.loss.size == 30
     assert f"steepest: optimizer.lr={curve.suggestion:.1e}" in out
+    overrides += ["phases=[{name: a, epochs: 1, lr: 0.1}]", "training.epochs=1"]
+    assert cli.main(["lr-find", "minihrnet_a3", *overrides, "--steps", "27", "--out", str(folder) + "2"]) == 0
+    assert "optimizer.lr" not in (out := capsys.readouterr().out) and "phases[0].lr=" in out
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     assert cli.main(["lr-find", "minihrnet_a3", *overrides, "--steps", "3"]) == 2
     assert "steps: got 3; allowed are 27 or more" in capsys.readouterr().err
