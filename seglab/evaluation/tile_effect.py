@@ -8,6 +8,7 @@ import numpy as np
 
 from seglab import metrics
 from seglab.datasets import SegmentationDataset
+from seglab.errors import ConfigError
 from seglab.evaluation.inference import PLAIN, InferenceConfig, Predictor, tile_starts
 from seglab.labels import IGNORE_INDEX
 from seglab.metrics.confusion import ratio
@@ -43,11 +44,21 @@ def measure_tile_effect(
     Args:
         predictor: The network.
         dataset: A split whose pictures have one size.
-        tile: Height and width of a tile in pixels; smaller than the pictures in one of the two.
+        tile: Height and width of a tile in pixels, which divide those of the pictures; smaller in one of the
+            two.
+
+    Raises:
+        ConfigError: If they do not divide them, so that tiles would overlap.
     """
     whole = replace(predictor, inference=PLAIN)
     tiled = replace(predictor, inference=InferenceConfig(tile=tile, overlap=0.0))
-    distance = _distance_to_seam(dataset.read(0)[1].shape, tile)
+    size = dataset.read(0)[1].shape
+    if any(length % min(side, length) for length, side in zip(size, tile, strict=True)):
+        raise ConfigError(
+            f"tile: got {tile[0]} x {tile[1]}; allowed are a height and a width that divide those of the "
+            f"pictures, {size[0]} x {size[1]}: other tiles overlap"
+        )
+    distance = _distance_to_seam(size, tile)
     pixels, changed = np.zeros((2, distance.max() + 1), np.int64)
     confusions: tuple[list, list] = [], []
     for index in range(len(dataset)):

@@ -10,6 +10,7 @@ from torch import nn
 from seglab import metrics
 from seglab.config import DataConfig
 from seglab.datasets import create_dataset
+from seglab.errors import ConfigError
 from seglab.evaluation.execution import Execution
 from seglab.evaluation.inference import InferenceConfig, Predictor, tile_starts
 from seglab.evaluation.tile_effect import measure_tile_effect
@@ -71,6 +72,13 @@ def test_statistics_of_the_tile_are_felt_everywhere(split):
     tiled = replace(one, inference=InferenceConfig(tile=(32, 64), overlap=0.0))(image)
     np.testing.assert_array_equal(effect.tiled[0], metrics.confusion_matrix(tiled, mask, 19))
     np.testing.assert_array_equal(effect.whole[0], metrics.confusion_matrix(one(image), mask, 19))
+
+
+@pytest.mark.parametrize("tile", [(40, 64), (64, 48)])
+def test_tiles_that_would_overlap_are_refused(split, tile):
+    with pytest.raises(ConfigError, match=rf"tile: got {tile[0]} x {tile[1]}; .* divide .* 64 x 128: other"):
+        measure_tile_effect(predictor(Pointwise(), split), split, tile)
+    assert measure_tile_effect(predictor(Pointwise(), split), split, (100, 64)).share == 0  # a column of two
 
 
 def test_tiles_begin_evenly():
