@@ -10,7 +10,7 @@ import numpy as np
 
 from seglab import metrics, runs
 from seglab.errors import DataError, RunError
-from seglab.metrics.intervals import Interval, bootstrap, paired_bootstrap
+from seglab.metrics.intervals import Interval, paired_bootstrap
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,17 @@ class Comparison:
 
     Args:
         classes: K names.
-        first: IoU of each class of the one run, with its interval.
+        first: float64 (K,), IoU of each class of the one run.
         first_mean: Its mean IoU.
         iou: Difference of each class's IoU, second minus first.
         mean_iou: Difference of the mean IoU.
-        pixel_accuracy: Difference of the pixel accuracy.
     """
 
     classes: tuple[str, ...]
-    first: Interval
-    first_mean: Interval
+    first: np.ndarray
+    first_mean: float
     iou: Interval
     mean_iou: Interval
-    pixel_accuracy: Interval
 
 
 def compare(first: Path | str, second: Path | str, split: str) -> Comparison:
@@ -48,14 +46,14 @@ def compare(first: Path | str, second: Path | str, split: str) -> Comparison:
     """
     pair = runs.paired_confusions(first, second, split)
     classes = runs.read_confusion(runs.plain_record(first, split), split)[1]
+    base = pair[0].sum(0)
     try:
         return Comparison(
             classes,
-            bootstrap(pair[0], metrics.iou),
-            bootstrap(pair[0], metrics.mean_iou),
+            metrics.iou(base),
+            metrics.mean_iou(base),
             paired_bootstrap(*pair, metrics.iou),
             paired_bootstrap(*pair, metrics.mean_iou),
-            paired_bootstrap(*pair, metrics.pixel_accuracy),
         )
     except DataError as error:
         raise RunError(f"{first}, {second}: {error}") from None
@@ -71,13 +69,13 @@ def comparison_table(folders: Sequence[Path | str], split: str) -> str:
     lines = [f"[{number}] {folder}" for number, folder in enumerate(folders)]
     header = f"{'class':16} {'[0] IoU %':>9}"
     lines.append(header + "".join(f"   {f'[{n}] - [0], 95 % interval':<26}" for n in range(1, len(folders))))
-    base = found[0].first
-    rows = [(name, base.value[k], [(c.iou, k) for c in found]) for k, name in enumerate(found[0].classes)]
+    base = found[0]
+    rows = [(name, base.first[k], [(c.iou, k) for c in found]) for k, name in enumerate(base.classes)]
     for name, value, differences in rows:
         cells = (_difference(d.value[k], d.low[k], d.high[k]) for d, k in differences)
         lines.append(f"{name:16} {_points(value, 9)}" + "".join(cells))
     cells = (_difference(c.mean_iou.value, c.mean_iou.low, c.mean_iou.high) for c in found)
-    lines.append(f"{'mean':16} {_points(found[0].first_mean.value, 9)}" + "".join(cells))
+    lines.append(f"{'mean':16} {_points(base.first_mean, 9)}" + "".join(cells))
     return "\n".join(lines)
 
 
