@@ -33,11 +33,13 @@ def read_image(path: Path | str) -> np.ndarray:
 
     Raises:
         DataError: If the file is missing, damaged, too large (`MAX_PIXELS`, `MAX_SIDE_PX`), no RGB picture
-            of 8 bits per channel, or carries an EXIF orientation other than upright.
+            of 8 bits per channel, has transparency, or carries an EXIF orientation other than upright.
     """
     path = Path(path)
     with _open(path, ("PNG", "JPEG"), _IMAGE_RULE) as picture:
         kind, depth = _png_header(path) if picture.format == "PNG" else (picture.mode, 8)
+        if "transparency" in picture.info:  # a colour that stands for no colour, without an alpha channel
+            kind += " with transparency"
         if kind != "RGB" or depth != 8:
             raise DataError(f"{path}: {picture.format} picture in {kind} with {depth} bits; {_IMAGE_RULE}")
         return _pixels(picture, path)

@@ -104,6 +104,13 @@ def test_images_of_other_kinds_are_refused(tmp_path, mode, said):
     refused(read_image, path, said, "allowed is a PNG or JPEG photograph")
 
 
+def test_an_image_with_a_transparent_colour_is_refused(tmp_path):
+    path = save(tmp_path / "a.png", Image.new("RGB", (40, 30)), transparency=(0, 0, 0))
+    with Image.open(path) as picture:
+        assert picture.mode == "RGB"  # there is no channel that tells
+    refused(read_image, path, "RGB with transparency")
+
+
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_jpegs_of_other_kinds_are_refused(tmp_path, mode):
     refused(read_image, save(tmp_path / "a.jpg", Image.new(mode, (40, 30))), mode)
