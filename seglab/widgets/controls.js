@@ -1,4 +1,4 @@
-/** Small pieces of the page: elements, controls with their names, keys, and how numbers and colours are written. */
+/** Elements, controls and keys, and how numbers and colours are written. Uses no other part. */
 
 /** Makes an element; `on…` are listeners, booleans are properties, children are nodes or text. */
 function h(tag, attributes = {}, ...children) {

@@ -1,5 +1,5 @@
 /**
- * The legend: for each class its colour, whether it is painted, its scores and pixels; and the key of other colours.
+ * The legend: the classes with their colours, scores and pixels, and which are painted.
  *
  * It uses the elements and numbers of controls.js.
  */
@@ -133,7 +133,7 @@ class Legend {
     this.mean.textContent = means.length ? `Mean IoU of this picture: ${means.join("; ")}` : "";
   }
 
-  /** What colours mean that are not those of classes. */
+  /** What the colours mean that are not those of classes; this stands under the stage. */
   syncKey(views) {
     const [right, wrong, unscored] = this.catalog.right_wrong_void;
     const ramp = `background:linear-gradient(to right, ${this.catalog.ramp.map(rgb)})`;

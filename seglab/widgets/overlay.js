@@ -1,8 +1,8 @@
 /**
  * The mask overlay in the browser: it blends, toggles, compares and reads masks without asking the kernel.
  *
- * `render({ model, el })` is what anywidget calls. `OverlayView` keeps the model's state, the chosen pictures and
- * views, and the controls above the picture; `Pictures`, `Stage` and `Legend` are the parts that it puts together.
+ * `render({ model, el })` is what anywidget calls. `OverlayView` keeps the model's state, the chosen pictures
+ * and views, and the controls above the picture; it puts `Pictures`, `Stage` and `Legend` together.
  * All parts are one module, joined by overlay.py in the order of their use.
  */
 
@@ -236,7 +236,7 @@ class OverlayView {
     this.pictureSelect.replaceChildren(
       ...entries.map((entry) => {
         const score = this.score(entry);
-        const text = score == null ? entry.name : `${percent(score)} · ${entry.name}`; // a long name is cut off
+        const text = score == null ? entry.name : `${percent(score)} · ${entry.name}`; // long names are cut
         return h("option", { value: entry.index }, text);
       }),
     );
@@ -248,7 +248,7 @@ class OverlayView {
     if (next !== undefined) this.set({ picture: next });
   }
 
-  /** Shows the chosen picture, or why it cannot, as soon as it is unpacked; unless another one was chosen since. */
+  /** Shows the chosen picture once it is unpacked, or that it cannot be, unless another was chosen since. */
   async load() {
     const ticket = ++this.ticket;
     const index = this.model.get("picture");

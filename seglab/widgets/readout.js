@@ -11,7 +11,7 @@ class Readout {
     this.element = h("div", { class: "so-reading" }, this.line, this.room);
   }
 
-  /** Takes the picture that is read from now on, and the room of its longest line: nothing moves when one comes. */
+  /** Takes the picture to read, and the room of its longest line, so that nothing moves when one comes. */
   take(picture) {
     this.picture = picture;
     const { truth, runs, entry } = picture;
@@ -25,8 +25,8 @@ class Readout {
   /**
    * Says what is at a pixel; null clears the line.
    *
-   * `live` is "polite" for what keys have chosen, and "off" under a pointer, because a screen reader would tell
-   * of every pixel that it passes.
+   * `live` is "polite" for what keys have chosen, and "off" under a pointer, because a screen reader would
+   * tell of every pixel that it passes.
    */
   read(cursor, live) {
     this.line.setAttribute("aria-live", live);

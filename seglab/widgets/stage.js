@@ -2,7 +2,7 @@
  * The stage: one picture in two panes, side by side or under a wipe, moved, zoomed and read pixel by pixel.
  *
  * A pane is one view of the picture: a canvas of the picture's own size that holds the blended pixels, and a
- * hidden canvas of the colours alone. A new opacity blends the two again; a new view or class paints the colours.
+ * hidden canvas of the colours alone. A new opacity blends the two again, a new view paints the colours.
  * It uses `palette` and `paint` of pictures.js, the readout of readout.js, and the elements of controls.js.
  */
 
@@ -241,7 +241,7 @@ class Stage {
   /** Fits the canvases into their panes, where the viewport says. */
   placeAll() {
     const { clientWidth, clientHeight } = this.panes[0].element;
-    if (!this.picture || !clientWidth || !clientHeight) return; // while it is hidden it has no size to fit into
+    if (!this.picture || !clientWidth || !clientHeight) return; // hidden: there is no size to fit into
     const { width, height } = this.picture.entry;
     this.place = this.viewport.place(clientWidth, clientHeight, width, height);
     const { scale, left, top } = this.place;
@@ -319,7 +319,7 @@ class Stage {
     }
   }
 
-  /** Reads a pixel that a key has chosen; where it is out of sight, the view is moved to have it in the middle. */
+  /** Reads a pixel that a key has chosen; where it is out of sight, it becomes the middle of the view. */
   go(x, y) {
     const { width, height } = this.picture.entry,
       { scale, left, top } = this.place,
