@@ -29,7 +29,10 @@ def provenance(experiment: Experiment, **facts: Any) -> dict[str, Any]:
 
 
 def code_revision() -> str:
-    """The git commit of the code, with `+changes` if it was edited since; `unknown` outside a checkout."""
+    """The git commit of the code, with `+changes` if it was edited since; `unknown` outside a checkout.
+
+    An environment may lie inside somebody's own repository, whose commit says nothing about this code.
+    """
     here = Path(seglab.__file__).resolve().parent
 
     def git(*arguments: str) -> str:
@@ -38,6 +41,7 @@ def code_revision() -> str:
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", "--", "__init__.py")  # fails where git does not keep this package
         changed = git("status", "--porcelain", "--untracked-files=no", "--", str(here))
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.SubprocessError):
