@@ -2,11 +2,13 @@
 
 import math
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import seglab
 from seglab import runs
 from seglab.config import Experiment
 from seglab.errors import RunError
@@ -45,6 +47,35 @@ def test_workspace_is_the_checkout_around_the_current_folder(tmp_path, monkeypat
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
     assert runs.workspace() == tmp_path
+
+
+def test_the_revision_is_that_of_this_code(tmp_path, monkeypatch):
+    def git(*arguments):
+        who = ["-c", "user.name=n", "-c", "user.email=e@x"]
+        done = subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    package = tmp_path / "env" / "seglab"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr(seglab, "__file__", str(package / "__init__.py"))
+    (tmp_path / "thesis.txt").write_text("somebody's own")
+    git("init", "-q")
+    git("add", "thesis.txt")
+    git("commit", "-qm", "theirs")
+    assert runs.code_revision() == "unknown"
+    git("add", "env")
+    git("commit", "-qm", "a checkout")
+    assert runs.code_revision() == git("rev-parse", "--short=12", "HEAD")
+    (package / "__init__.py").write_text("edited")
+    assert runs.code_revision().endswith("+changes")
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", "3", "[1]"])
+def test_a_damaged_summary_is_named(tmp_path, text):
+    (tmp_path / "summary.json").write_text(text)
+    with pytest.raises(RunError, match=r"summary\.json: damaged"):
+        runs.read_summary(tmp_path)
 
 
 def test_numbered_folder_skips_what_exists(tmp_path):

@@ -158,8 +158,11 @@ def read_summary(folder: Path | str) -> dict[str, Any]:
     """
     path = Path(folder) / "summary.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        summary = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{folder}: this run has not ended (summary.json is missing)") from None
     except ValueError:
-        raise RunError(f"{path}: not a JSON file") from None
+        summary = None
+    if not summary or not isinstance(summary, dict):
+        raise RunError(f"{path}: damaged (not a JSON object with entries)")
+    return summary
