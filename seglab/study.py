@@ -31,7 +31,7 @@ def run_study() -> None:
     source = notebooks.find(NOTEBOOK)
     target = runs.workspace() / RUNS / source.name
     print(f"Running {source.name}; a copy with its outputs will be {_shown(target)}", flush=True)
-    os.environ["SEGLAB_DATASET"] = "street_scenes"
+    os.environ.setdefault("SEGLAB_DATASET", "street_scenes")
     notebooks.execute(source, target, watch=_show)
     newest = max((runs.workspace() / RUNS).glob("run*/summary.json"), key=os.path.getmtime).parent
     print("\n" + _verdict(newest), flush=True)

@@ -22,15 +22,15 @@ def runs_with_weights(data: str) -> list[Path]:
 def ready_run(data: str = "street_scenes", name: str = "minihrnet_a3") -> Path:
     """A run folder with weights.
 
-    It is the one that the environment variable `SEGLAB_RUN` names; else one of the study, this network's
-    before others; else one that is trained now and kept for the next time.
+    It is the one that the environment variable `SEGLAB_RUN` names, counted from the workspace; else one of
+    the study, this network's before others; else one that is trained now and kept for the next time.
 
     Args:
         data: Data set of the run.
         name: Recipe, whose quick profile is trained where there is nothing.
     """
     if RUN in os.environ:
-        return Path(os.environ[RUN])
+        return runs.workspace() / Path(os.environ[RUN]).expanduser()
     if found := runs_with_weights(data):
         return min(found, key=lambda folder: runs.read_experiment(folder).name != name)
     return trained_once(recipe(name, data, "quick"))

@@ -40,5 +40,10 @@ def test_is_trained_once(workspace, tiny, change):
 
 
 def test_the_variable_names_another_run(workspace, monkeypatch):
-    monkeypatch.setenv("SEGLAB_RUN", "mine")
-    assert ready_run().name == "mine"
+    (workspace / "seglab" / "runs").mkdir(parents=True)
+    (workspace / "seglab" / "runs" / "__init__.py").touch()
+    (workspace / "notebooks").mkdir()
+    monkeypatch.chdir(workspace / "notebooks")  # as where a notebook runs
+    for path in ("runs/mine", workspace / "runs" / "mine"):
+        monkeypatch.setenv("SEGLAB_RUN", str(path))
+        assert ready_run() == workspace / "runs" / "mine"
