@@ -14,6 +14,8 @@ scale and colours moderately, which teaches more from few pictures than what the
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -89,7 +91,8 @@ def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed:
     Args:
         name: One of `RECIPES`.
         data: `street_scenes`, `camvid`, `soccer_scenes`, `soccer` or `cityscapes`, or the path of the YAML
-            file of your own data; the study is then named after the file.
+            file of your own data; the study is then named after the file, and the path recorded in full, so
+            that the run can be used from any folder.
         profile: `quick`, `laptop` or `full`.
         seed: Seed of weights, data order and augmentation.
 
@@ -106,7 +109,10 @@ def recipe(name: str, data: str = "street_scenes", profile: str = "quick", seed:
         if value not in known:
             raise ConfigError(unknown(f"{what} {value!r}", value, known))
     input_size, epochs = budgets[data][profile]
-    study = Path(data).stem if own else data
+    study = data
+    if own:
+        study = re.sub(r"[^A-Za-z0-9_.-]|^[.-]", "_", Path(data).stem)[:90]  # a folder's name
+        data = os.path.abspath(os.path.expanduser(data))
     base = Experiment(
         study=f"{study}_full" if profile == "full" else study,  # another budget is another study
         name=name,

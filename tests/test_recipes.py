@@ -64,10 +64,28 @@ def test_mini_unet_thaws_and_grows():
     assert phases[2].weight_decay == 5e-4
 
 
-def test_your_own_data_has_a_budget_and_a_name():
-    experiment = recipe("minihrnet_a3", "photos/garden.yaml")
-    assert experiment.study == "garden" and experiment.data.name == "photos/garden.yaml"
+def test_your_own_data_has_a_budget_and_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    experiment = recipe("minihrnet_a3", "photos/../garden.yaml")
+    assert experiment.study == "garden" and experiment.data.name == str(tmp_path / "garden.yaml")
+    assert recipe("erfnet", "~/garden.yaml").data.name == str(tmp_path / "home" / "garden.yaml")
     assert recipe("miniunet", "garden.yml", "laptop").plan[0].input_size is None
+
+
+@pytest.mark.parametrize(
+    ("file", "study"),
+    [
+        ("my garden.yaml", "my_garden"),
+        ("Gärten/été 2.yml", "_t__2"),
+        ("-x.yaml", "_x"),
+        ("☃.yaml", "_"),
+        (f"{'a' * 200}.yaml", "a" * 90),
+    ],
+)
+def test_the_study_of_your_own_data_is_a_name_for_a_folder(file, study):
+    assert recipe("minihrnet_a3", file).study == study
+    assert recipe("minihrnet_a3", file, "full").study == f"{study}_full"
 
 
 @pytest.mark.parametrize(
