@@ -39,7 +39,7 @@ from seglab.trainers.kernels import kernels
 from seglab.trainers.learner import Learner
 from seglab.trainers.objectives import Objective
 from seglab.trainers.observers import Observer, Progress, TensorBoard
-from seglab.trainers.phases import Timetable, check_plan
+from seglab.trainers.phases import Timetable, check_plan, slow_starts
 from seglab.trainers.processes import Processes, joined_processes
 from seglab.trainers.saving import Saver, newest_state, restore
 
@@ -135,6 +135,8 @@ class Training:
         self.state = newest_state(experiment, folder, self.say, processes.is_main) if resume else None
         self.execution = self._execution()
         self.say(f"running on {self.execution.describe()}")
+        for line in slow_starts(self.timetable, experiment.schedule):
+            self.say(line)
 
     def run(self, stop: StopRequest) -> dict[str, Any]:
         """Trains from the start or the checkpoint to the end; returns the summary."""

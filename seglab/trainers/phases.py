@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from torch import Tensor, nn
 
-from seglab.config import ModelConfig, PhaseConfig, unknown
+from seglab.config import ModelConfig, PhaseConfig, ScheduleConfig, unknown
 from seglab.errors import ConfigError
 from seglab.models.base import SegmentationModel
 
@@ -47,6 +47,19 @@ class Timetable:
     def first_step(self, phase: int) -> int:
         """The first optimizer step of a phase."""
         return self.first_epochs[phase] * self.steps_per_epoch
+
+
+def slow_starts(timetable: Timetable, schedule: ScheduleConfig) -> list[str]:
+    """A line about each phase that ends before its warm-up does."""
+    lines = []
+    for phase in timetable.plan:
+        steps, warmup = phase.epochs * timetable.steps_per_epoch, schedule.warmup_steps
+        if steps <= warmup:
+            lines.append(
+                f"phase {phase.name!r}: all {steps} steps are warm-up (schedule.warmup_steps is {warmup}), so "
+                f"the rate never falls, and reaches {steps / warmup:.0%} of {phase.lr:g}"
+            )
+    return lines
 
 
 class TrainedHeads(nn.Module):

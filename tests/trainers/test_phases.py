@@ -15,7 +15,7 @@ from seglab.datasets import create_dataset
 from seglab.errors import ConfigError
 from seglab.trainers.loop import train
 from seglab.trainers.observers import Observer
-from seglab.trainers.phases import Timetable, TrainedHeads
+from seglab.trainers.phases import Timetable, TrainedHeads, slow_starts
 
 
 @pytest.fixture
@@ -333,3 +333,25 @@ def test_a_single_phase_is_the_whole_run():
     timetable = Timetable((PhaseConfig("only", 5),), steps_per_epoch=1)
     assert (timetable.epochs, timetable.steps, timetable.first_step(0)) == (5, 5, 0)
     assert {timetable.phase_of_step(step) for step in range(6)} == {0}
+
+
+def test_a_phase_that_ends_within_its_warm_up_is_named():
+    plan = (PhaseConfig("short", 2, lr=0.5), PhaseConfig("long", 3, lr=0.5))
+    timetable = Timetable(plan, steps_per_epoch=4)
+    for warmup, named in ((0, []), (7, []), (8, ["'short'"]), (12, ["'short'", "'long'"])):
+        lines = slow_starts(timetable, ScheduleConfig(warmup_steps=warmup))
+        assert len(lines) == len(named) and all(name in line for name, line in zip(named, lines, strict=True))
+    assert "all 8 steps" in lines[0] and "reaches 67% of 0.5" in lines[0]
+
+
+def test_a_training_within_its_warm_up_says_so(small, change, tmp_path):
+    class Said(Observer):
+        lines = ()
+
+        def message(self, text):
+            self.lines += (text,)
+
+    said = Said()
+    experiment = change(change(small, "training", epochs=1), "schedule", warmup_steps=3)
+    train(experiment, tmp_path / "run", observers=[said])
+    assert sum("warm-up" in line for line in said.lines) == 1
