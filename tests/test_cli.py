@@ -257,6 +257,14 @@ def test_a_full_disk_is_one_line_too(run, monkeypatch, trained, tmp_path):
     assert (code, err) == (4, "seglab: figure.png: No space left on device\n")
 
 
+def test_an_interruption_says_so(run, monkeypatch):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.app, "cli", interrupted)
+    assert run("models") == (130, "", "seglab: interrupted\n")
+
+
 def readme_commands():
     block = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     lines = [line.split("#")[0].split() for line in block.splitlines() if line.startswith("    seglab ")]

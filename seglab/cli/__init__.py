@@ -43,6 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"seglab: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
         return 4
     except KeyboardInterrupt as stop:
-        print(f"seglab: {stop or 'interrupted'}", file=sys.stderr)
+        print(f"seglab: {str(stop) or 'interrupted'}", file=sys.stderr)
         return getattr(stop, "exit_code", 130)
     return 0
