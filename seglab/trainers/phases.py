@@ -56,7 +56,7 @@ def slow_starts(timetable: Timetable, schedule: ScheduleConfig) -> list[str]:
         steps, warmup = phase.epochs * timetable.steps_per_epoch, schedule.warmup_steps
         if steps <= warmup:
             lines.append(
-                f"phase {phase.name!r}: all {steps} steps are warm-up (schedule.warmup_steps is {warmup}), so "
+                f"phase {phase.name!r}: all {steps} steps are warm-up (schedule.warmup_steps={warmup}): "
                 f"the rate never falls, and reaches {steps / warmup:.0%} of {phase.lr:g}"
             )
     return lines
