@@ -112,8 +112,8 @@ def _check_reaches_phases(experiment: Experiment, changed: list[str]) -> None:
             names, fields = ", ".join(map(repr, blind.values())), [f"{one}{rest}=VALUE" for one in blind]
             raise ConfigError(
                 f"{name}: phases with a {own} of their own would not see it ({names}); say "
-                f"{' '.join(fields)} as well, {next(iter(blind))}=null for a phase that takes {field}, or "
-                "phases=[] for a training in one phase"
+                f"{' '.join(fields)} as well, {next(iter(blind))}=null for a phase that takes the "
+                "experiment's, or phases=[] for a training in one phase"
             )
 
 
