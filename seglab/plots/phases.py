@@ -18,13 +18,14 @@ def phases(results: Results) -> Figure:
     Soccer scenes; left the mean over the seeds on the validation split, right all seeds on the test split. An
     epoch of pictures of half the size costs a quarter. The shading shows the phases of the full schedule,
     `recipe`. `leak` and `interpolated_masks` are mistakes made on purpose: the validation pictures of the
-    first were trained on.
+    first were trained on. `unfrozen_fast` gives the encoder the rate that it has where nothing is frozen,
+    `not_resized_half_batch` takes as many steps as `recipe`.
     """
     table = results.study("soccer_phases", "seglab study-full")
     with style():
         figure = new_figure(170, 85)
-        axes, ends = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
-        names = list(dict.fromkeys(table["name"]))
+        axes, ends = figure.subplots(1, 2, width_ratios=[5, 3])
+        names = list(table.groupby("name")["scores.test.mean_iou"].mean().sort_values(ascending=False).index)
         for nth, name in enumerate(names):
             of_name = table[table["name"] == name].sort_values("seed")
             histories = [_costed(folder) for folder in of_name["folder"]]
@@ -32,16 +33,17 @@ def phases(results: Results) -> Figure:
             scored = pd.concat(histories).dropna(subset="mean_iou").groupby("cost")["mean_iou"].mean()
             axes.plot(scored.index, 100 * scored, ls=dash, color=color, label=name)
             scores = 100 * of_name["scores.test.mean_iou"]
-            ends.plot([nth] * len(scores), scores, "o", color=color, ms=4)
-            ends.plot(nth, scores.mean(), "_", color="black", ms=14)
+            ends.plot(scores, [nth] * len(scores), "o", color=color, ms=4)
+            ends.plot(scores.mean(), nth, "|", color="black", ms=12)
             if name == "recipe":
                 _shade(axes, histories[0])
         axes.set(xlabel="pixels seen, in epochs of full-size pictures", ylabel="mean IoU (%)", xlim=(0, None))
         axes.set_title("validation, mean over the seeds", loc="left")
         ends.set_title("test, each seed", loc="left")
-        ends.set_xticks(range(len(names)), names, rotation=40, ha="right")
+        ends.set(xlabel="mean IoU (%)", ylim=(len(names) - 0.5, -0.5))
+        ends.set_yticks(range(len(names)), names)
         ends.margins(x=0.15)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
