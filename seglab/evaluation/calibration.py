@@ -11,7 +11,7 @@ from torch import Tensor
 from seglab.datasets import SegmentationDataset
 from seglab.datasets.loading import evaluation_samples
 from seglab.errors import DataError
-from seglab.evaluation.inference import Predictor, predict_scores
+from seglab.evaluation.inference import Predictor, predict_scores, probabilities
 from seglab.labels import IGNORE_INDEX
 from seglab.metrics.calibration import BINS, Reliability, fit_temperature
 
@@ -35,7 +35,7 @@ def measure_reliability(
     pixels, right = torch.zeros(2, cells, dtype=torch.int64)
     confidence = torch.zeros(cells, dtype=torch.float64)
     for logits, mask in _answers(predictor, dataset):
-        largest, predicted = (logits / temperature).softmax(1).max(1)
+        largest, predicted = probabilities(logits / temperature).max(1)
         labelled = mask != IGNORE_INDEX
         largest, predicted, truth = largest[labelled], predicted[labelled], mask[labelled]
         # a probability of 1 belongs to the last bin

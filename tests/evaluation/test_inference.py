@@ -58,7 +58,9 @@ def test_one_scale_without_flip_is_the_network_s_own_answer(network, data):
     logits = F.interpolate(logits, ODD, mode="bilinear") if data.input_size else logits
     assert logits.shape == (2, 5, *ODD)
     assert torch.equal(predict_masks(network, image, CPU, data, one), logits.argmax(1))
-    assert torch.equal(predict_scores(network, image, CPU, data, one), logits.softmax(1))
+    scores = predict_scores(network, image, CPU, data, one)
+    torch.testing.assert_close(scores, logits.softmax(1))
+    assert scores.is_contiguous(memory_format=torch.channels_last)
     raw = predict_scores(network, image, CPU, data, replace(one, average="logits"))
     assert torch.equal(raw, logits)
 
