@@ -78,13 +78,16 @@ def load_newest(folder: Path) -> tuple[dict[str, Any], list[Path]]:
 
     Raises:
         CheckpointError: If there is none, each one is damaged, or the content is not plain data.
+        DiskError: If one cannot be read, which says nothing about what is in it.
     """
     files = _files(folder)
     for number, path in enumerate(files):
         try:
             content = path.read_bytes()
-        except OSError:  # also one that the training has replaced meanwhile
+        except FileNotFoundError:  # the training has replaced it meanwhile
             continue
+        except OSError as error:
+            raise DiskError(f"{path}: cannot be read ({error.strerror or error}), and is left") from None
         if hashlib.sha256(content).hexdigest()[:16] != _NAME.fullmatch(path.name)["digest"]:
             continue
         try:

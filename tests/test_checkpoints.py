@@ -1,8 +1,10 @@
 """Checkpoints: the newest undamaged one is found, and none can run code."""
 
+import errno
 import hashlib
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,6 +33,22 @@ def test_damaged_newest_falls_back_to_the_one_before(tmp_path, damage):
         content[len(content) // 2] ^= 1
     path.write_bytes({"flip": content, "truncate": content[:-1], "empty": b""}[damage])
     assert checkpoints.load_newest(tmp_path) == ({"step": 1}, [path])
+
+
+def test_one_that_cannot_be_read_is_not_taken_for_damaged(tmp_path, monkeypatch):
+    paths = [checkpoints.save(tmp_path, step, {"step": step}) for step in (1, 2)]
+    read = Path.read_bytes
+
+    def fails_for_the_newest(path):
+        if path == paths[1]:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fails_for_the_newest)
+    with pytest.raises(DiskError, match=f"{paths[1].name}: cannot be read .Input/output error., and is left"):
+        checkpoints.load_newest(tmp_path)
+    monkeypatch.undo()
+    assert checkpoints.load_newest(tmp_path) == ({"step": 2}, [])
 
 
 def test_only_damaged_or_none_is_a_clear_error(tmp_path):

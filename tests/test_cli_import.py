@@ -1,6 +1,7 @@
 """`seglab import`: from the authors' file to a run that can be evaluated."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 from PIL import Image
 
 from seglab import checkpoints, cli, runs
-from seglab.models import create_model, miniunet
+from seglab.evaluation.inference import InferenceConfig, load_predictor
+from seglab.models import create_model, erfnet, miniunet
 from seglab.models.hrnet import original_key
 
 NAME = "hrnetv2_w18_small_v1"
@@ -101,6 +103,35 @@ def test_no_other_weights_are_read_for_an_imported_network(tmp_path):
     command = ["import", str(tmp_path / "released.pth"), "--as", "miniunet", "--data", "soccer"]
     assert cli.main([*command, "--out", str(tmp_path / "run")]) == 0
     assert runs.read_experiment(tmp_path / "run").model.options == {}
+
+
+def test_mini_unet_sees_what_its_authors_fed_it(tmp_path):
+    """BGR in 0..255, without normalisation."""
+    torch.manual_seed(0)
+    model = create_model("miniunet", 4).eval()
+    state = {miniunet.original_key(key): value for key, value in model.state_dict().items()}
+    torch.save(state, tmp_path / "released.pth")
+    command = ["import", str(tmp_path / "released.pth"), "--as", "miniunet", "--data", "soccer"]
+    assert cli.main([*command, "--out", str(tmp_path / "run")]) == 0
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        fed = torch.from_numpy(picture[..., ::-1].copy()).permute(2, 0, 1)[None].float()
+        logits = model(fed)[0]
+    raw = replace(load_predictor(tmp_path / "run", "cpu"), inference=InferenceConfig(average="logits"))
+    np.testing.assert_allclose(raw.scores(picture), logits.numpy(), rtol=1e-3, atol=1e-2)
+
+
+def test_the_output_of_what_is_not_labelled_is_left_out(tmp_path, capsys):
+    """ERFNet's author trains 20 outputs for Cityscapes' 19 classes."""
+    model = create_model("erfnet", 20)
+    state = {f"module.{erfnet.original_key(key)}": value for key, value in model.state_dict().items()}
+    torch.save(state, tmp_path / "released.pth")
+    command = ["import", str(tmp_path / "released.pth"), "--as", "erfnet"]
+    assert cli.main([*command, "--out", str(tmp_path / "run")]) == 0
+    assert "decoder.output_conv.weight, output 19" in capsys.readouterr().out
+    weights = checkpoints.load_weights(tmp_path / "run")
+    assert torch.equal(weights["head.weight"], model.head.weight[:, :19])
+    assert torch.equal(weights["head.bias"], model.head.bias[:19])
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ def import_checkpoint(
     Args:
         checkpoint: File of the authors, or as their code writes it; nothing in it is executed.
         name: The network; `seglab models` lists them.
-        data: Data set whose classes the checkpoint was trained for, or the YAML file of your own;
-            `seglab data list` lists them.
+        data: Data set whose classes the checkpoint was trained for (cityscapes, camvid, soccer or another
+            with training pictures), or the YAML file of your own.
         out: Run folder to make; by default runs/imported/NAME.
     """
     from seglab import runs

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seglab import checkpoints, runs
 from seglab.config import ModelConfig
@@ -33,6 +33,18 @@ UNUSED_PREFIXES = {
     "erfnet": ("encoder.output_conv.",),  # with aux_head=False
     "segsmall": ("encoder.output_conv.",),  # built, but never used
 }
+# The tensors of the author's heads, and the dimension of their classes, of which the last one may stand for
+# what is not labelled (ERFNet has 20 for Cityscapes' 19).
+_HEADS_WITH_VOID = {
+    "erfnet": {
+        "decoder.output_conv.weight": 1,
+        "decoder.output_conv.bias": 0,
+        "encoder.output_conv.weight": 0,
+        "encoder.output_conv.bias": 0,
+    }
+}
+# Networks that their authors feed with BGR in 0..255 and no normalisation.
+_FED_BGR_255 = ("miniunet",)
 _CLASSIFIER_MARK = "classifier.weight"  # in a file for ImageNet, which has no segmentation head
 
 
@@ -47,7 +59,7 @@ class LoadReport:
         total: Number of the network's tensors.
         initial: Names of those that kept their start: an absent head, or the batch counters of
             normalisation layers, which files from before torch 0.4.1 lack.
-        unused: The checkpoint's tensors that the network has no place for.
+        unused: The checkpoint's tensors, or outputs, that the network has no place for.
     """
 
     path: Path
@@ -95,6 +107,7 @@ def load_original(
         num_classes = module.REFERENCE[name].num_classes
     model = create_model(name, num_classes, **options)
     stored = read_state_dict(path)
+    dropped = _drop_void(stored, _HEADS_WITH_VOID.get(name, {}), num_classes)
     initial_state = model.state_dict()
     originals = {key: module.original_key(key) for key in initial_state}
 
@@ -120,15 +133,16 @@ def load_original(
         {key: stored.get(original, initial_state[key]) for key, original in originals.items()}
     )
     matched = len(originals) - len(initial)
-    report = LoadReport(path, name, matched, len(originals), tuple(initial), tuple(unused))
+    report = LoadReport(path, name, matched, len(originals), tuple(initial), (*dropped, *unused))
     return model.eval(), report
 
 
 def import_run(path: str | Path, name: str, data: str, folder: str | Path) -> LoadReport:
     """Makes a run folder of the authors' weights, to be evaluated and to predict with; it has no history.
 
-    Its config.yaml is the network's own recipe, which is how the authors describe their training; what they
-    really did, nobody recorded. `provenance.imported` in its summary.json names the file.
+    Its config.yaml is the network's own recipe with the authors' normalisation; how the weights were trained
+    in truth, nobody recorded. Where pictures came as BGR, the channels of the first convolution change
+    places, for here they come as RGB. `provenance.imported` in summary.json names the file.
 
     Args:
         path: The checkpoint, as `load_original` takes it.
@@ -146,6 +160,11 @@ def import_run(path: str | Path, name: str, data: str, folder: str | Path) -> Lo
     model, report = load_original(name, path, label_space(data).num_classes)
     # Without the options of a recipe that begins with other weights: these take their place.
     experiment = replace(recipe(name, data, "full"), study="imported", model=ModelConfig(name))
+    if name in _FED_BGR_255:
+        normal = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
+        experiment = replace(experiment, data=replace(experiment.data, **normal))
+        first = next(part for part in model.modules() if isinstance(part, nn.Conv2d))
+        first.weight.data = first.weight.data.flip(1)
     runs.create(folder, experiment)
     checkpoints.save_weights(folder, model)
     source = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
@@ -185,6 +204,16 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
                 f"{path}: entry {key!r} is {type(value).__name__}; allowed are tensors by name"
             )
     return {key.removeprefix("module.").removeprefix("model."): value for key, value in content.items()}
+
+
+def _drop_void(stored: dict[str, Tensor], head: dict[str, int], num_classes: int) -> list[str]:
+    """Takes the output of what is not labelled out of a head that has one; answers what was taken."""
+    dropped = []
+    for key, dimension in head.items():
+        if key in stored and stored[key].shape[dimension] == num_classes + 1:
+            stored[key] = stored[key].narrow(dimension, 0, num_classes)
+            dropped.append(f"{key}, output {num_classes}")
+    return dropped
 
 
 def _may_be_missing(key: str, stored: dict[str, Tensor]) -> bool:
