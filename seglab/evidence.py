@@ -97,6 +97,7 @@ def worth(results: Results) -> pd.DataFrame:
                 level.append(f"`{other}`")
             elif spread and spread.interval(own["score"] - its["score"], own["seeds"], its["seeds"])[0] <= 0:
                 lower.append(f"`{other}`")
+        reachable = (", ".join(lower) or "none") if spread else "-"
         rows.append(
             {
                 "network": f"`{name}`",
@@ -104,7 +105,7 @@ def worth(results: Results) -> pd.DataFrame:
                 "parameters": f"{own['params'] / 1e6:.2f} M",
                 "GMACs": f"{own['macs'] / 1e9:.2f}",
                 "cheaper in both, mean at least as high": ", ".join(level) or "none",
-                "cheaper in both, lower by no more than the seed's": ", ".join(lower) or "none",
+                "cheaper in both, lower by no more than the seed's": reachable,
             }
         )
     if not rows:

@@ -80,7 +80,7 @@ def test_a_change_that_would_not_reach_a_phase_is_refused(run, monkeypatch, reci
         monkeypatch.setattr(f"seglab.trainers.{work}", lambda *_, **__: pytest.fail("it began"))
     for verb in ("train", "lr-find"):
         code, _, err = run(verb, recipe, changed)
-        assert code == 2 and err.startswith(f"seglab: {changed.split('=')[0]}: phases with a ")
+        assert code == 2 and err.startswith(f"seglab: {changed.split('=')[0]}: phases with their own ")
         assert err.count("\n") == 1 and all(hint in err for hint in hints)
 
 

@@ -126,6 +126,27 @@ def test_bad_override_of_a_phase_says_what_there_is(text, parts):
         assert part in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("texts", "refused"),
+    [
+        (["optimizer.lr=1"], "optimizer.lr: phases with their own lr would not see it ('a')"),
+        (["loss.terms={dice: 1}"], "phases with their own loss would not see it ('a')"),
+        (["data.input_size[0]=32"], "say phases[1].input_size[0]=VALUE as well"),
+        (["optimizer.lr=1", "phases[0].lr=null"], None),
+        (["optimizer.lr=1", "phases=[]"], None),
+        (["data.train_split=trainval"], None),
+    ],
+)
+def test_what_a_phase_would_not_see_is_refused(texts, refused):
+    sized = override(PHASED, ["data.input_size=[64, 96]", "phases[1].input_size=[32, 64]"])
+    if refused is None:
+        assert override(sized, texts) != sized
+        return
+    with pytest.raises(ConfigError) as error:
+        override(sized, texts)
+    assert refused in str(error.value)
+
+
 def test_the_field_of_the_rate():
     assert [PHASED.lr_field(0), PHASED.lr_field(1), BASE.lr_field(0)] == [
         "phases[0].lr", "optimizer.lr", "optimizer.lr"

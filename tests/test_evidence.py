@@ -132,6 +132,9 @@ def test_worth_names_what_other_seeds_might_put_level(copy):
     assert "`erfnet`" in of_approach_3((0.481, 0.481))
     assert "`erfnet`" not in of_approach_3((0.480, 0.480))
     assert "`erfnet`" not in of_approach_3((0.52, 0.52))  # it is in the column of those at least as high
+    for folder in (copy / comparison.STUDY).glob("*/seed1"):
+        shutil.rmtree(folder)
+    assert evidence.worth(Results(copy))[lower].unique().tolist() == ["-"]  # one seed each: nobody knows
 
 
 def test_claims_about_size_turn_with_the_counts(copy):

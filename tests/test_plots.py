@@ -158,7 +158,9 @@ def test_names_cover_neither_points_nor_each_other():
     for nth, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[nth + 1 :])
         assert not any(box.contains(*centre) for centre in centres)
-        assert axes.get_window_extent().contains(box.x0, box.y0)
+        assert all(axes.get_window_extent().contains(*corner) for corner in box.corners())
+        ends = np.array([[box.x0, box.y0], [box.x1, box.y1]])
+        assert np.argmin([np.linalg.norm(centre - centre.clip(*ends)) for centre in centres]) == nth
 
 
 def test_two_digits_are_kept_and_no_more():

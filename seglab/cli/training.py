@@ -80,41 +80,7 @@ def _experiment(recipe, config, wishes, overrides) -> Experiment:
     else:
         known = ", ".join(recipes.RECIPES)
         raise ConfigError(f"RECIPE: missing; allowed is one of {known}, or --config FILE")
-    experiment = override(base, overrides)
-    _check_reaches_phases(experiment, [text.partition("=")[0].strip() for text in overrides])
-    return experiment
-
-
-# Fields of the experiment that a phase does not take where it has one of its own, of the given name.
-_FIELDS_OF_PHASES = {
-    "optimizer.lr": "lr",
-    "optimizer.weight_decay": "weight_decay",
-    "data.input_size": "input_size",
-    "data.train_split": "train_split",
-    "loss": "loss",
-}
-
-
-def _check_reaches_phases(experiment: Experiment, changed: list[str]) -> None:
-    """Refuses a change of the experiment that a phase would not see, unless the phase is changed, too."""
-    for name in changed:
-        field = next((f for f in _FIELDS_OF_PHASES if name == f or name.startswith(f"{f}.")), None)
-        if field is None or "phases" in changed:
-            continue
-        own, rest = _FIELDS_OF_PHASES[field], name.removeprefix(field)
-        blind = {
-            f"phases[{number}].{own}": phase.name
-            for number, phase in enumerate(experiment.phases)
-            if getattr(phase, own) is not None
-            and not {f"phases[{number}].{own}", f"phases[{number}].{own}{rest}"} & set(changed)
-        }
-        if blind:
-            names, fields = ", ".join(map(repr, blind.values())), [f"{one}{rest}=VALUE" for one in blind]
-            raise ConfigError(
-                f"{name}: phases with a {own} of their own would not see it ({names}); say "
-                f"{' '.join(fields)} as well, {next(iter(blind))}=null for a phase that takes the "
-                "experiment's, or phases=[] for a training in one phase"
-            )
+    return override(base, overrides)
 
 
 @app.command
@@ -134,7 +100,7 @@ def repeat(run: Annotated[Positional[Path], arg(metavar="RUN")], /) -> None:
     for what, outcome in found.compared.items():
         print(f"{what}: {outcome}")
     if not found.same:
-        why = f"; another {', '.join(changes)} than then" if changes else ""
+        why = f"; what differs from then: {', '.join(changes)}" if changes else ""
         raise RunError(f"{run}: does not repeat{why}; the second training is {again}; remove it to try again")
 
 

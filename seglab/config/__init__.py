@@ -18,11 +18,11 @@ from seglab.config.experiment import (
     ScheduleConfig,
     TrainingConfig,
 )
+from seglab.config.overriding import override
 from seglab.config.reading import (
     config_hash,
     from_dict,
     from_yaml,
-    override,
     read_yaml,
     to_dict,
     to_yaml,

@@ -274,7 +274,8 @@ class TrainingConfig:
         weights: Number format in which the result is kept. `float16` halves the file; the weights are rounded
             before they are scored, so the file gives the recorded scores.
         max_bad_steps: Steps in a row whose loss or gradient is not finite, and which are left out, before the
-            training is given up. With fp16 those do not count after which the loss can be scaled up less.
+            training is given up. With fp16 a gradient that overflows does not count while the loss is still
+            scaled up.
         save_every_s: Seconds between two checkpoints; there is one at the end of the run anyway.
         sync_batchnorm: Batch statistics over all processes together; CUDA alone.
         deterministic: On CUDA take deterministic kernels only, so that a run repeats bit for bit; slower. The

@@ -12,7 +12,6 @@ import difflib
 import hashlib
 import json
 import math
-import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -28,7 +27,7 @@ T = TypeVar("T")
 
 # What PyYAML raises over a text: its own errors, and whatever its constructors raise over values that only
 # look like a date, a number or a tag.
-_NO_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
+NO_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
 def from_yaml(cls: type[T], path: Path | str) -> T:
@@ -40,7 +39,7 @@ def from_yaml(cls: type[T], path: Path | str) -> T:
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except _NO_YAML as error:
+    except NO_YAML as error:
         raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
     try:
         return from_dict(cls, values)
@@ -86,51 +85,6 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         return cls(**coerced)
     except FieldError as error:
         raise ConfigError(_join(where, error.text)) from None
-
-
-def override(config: T, overrides: Iterable[str]) -> T:
-    """Changes single fields, each given as `section.field=value` with the value in YAML.
-
-    One entry of a list is `phases[0].lr=value`; `null` takes away a section that need not be there.
-
-    Raises:
-        ConfigError: On anything that is not of this form, and as `from_dict` does.
-    """
-    values = to_dict(config)
-    for text in overrides:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"{text!r}: allowed is FIELD=VALUE, for example optimizer.lr=0.001")
-        *sections, last = re.sub(r"\[(\d+)\]", r".[\1]", name.strip()).split(".")
-        target: Any = values
-        for depth, section in enumerate(sections):
-            outer = ".".join(sections[: depth + 1]).replace(".[", "[")
-            if section not in _keys(target):
-                raise ConfigError(unknown(f"field {outer}", section, _keys(target)))
-            target = target[_keys(target)[section]]
-            if not isinstance(target, dict) and not _keys(target):
-                raise ConfigError(f"{name}: {outer} has no fields; allowed is {outer}=VALUE")
-        keys = _keys(target)
-        free = sections[-1:] in (["options"], ["terms"])
-        if last not in keys and not free:
-            raise ConfigError(unknown(f"field {name}", last, keys))
-        try:
-            new = yaml.safe_load(value)
-        except _NO_YAML:
-            raise ConfigError(f"{name}: {value!r} is not a YAML value") from None
-        old = target[keys[last]] if last in keys else None
-        if isinstance(old, dict) and last not in ("options", "terms") and new is not None:
-            inner = ", ".join(f"{name}.{key}" for key in old)
-            raise ConfigError(f"{name}: this is a section; allowed are its fields {inner}")
-        target[keys.get(last, last)] = new
-    return from_dict(type(config), values)
-
-
-def _keys(target: Any) -> dict[str, Any]:
-    """How the entries of a section or list are called in an override, and what they are in Python."""
-    if isinstance(target, list):
-        return {f"[{index}]": index for index in range(len(target))}
-    return {name: name for name in target} if isinstance(target, dict) else {}
 
 
 def to_yaml(config: Any) -> str:

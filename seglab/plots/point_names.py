@@ -44,7 +44,8 @@ def name_points(
     figure = axes.get_figure()
     figure.draw_without_rendering()
     point = figure.dpi / 72
-    taken = _squares(axes.transData.transform(list(points.values())), _MARKER_PT * point)
+    centres = dict(zip(points, axes.transData.transform(list(points.values())), strict=True))
+    taken = _squares(centres.values(), _MARKER_PT * point)
     if len(line) > 1:
         corners = axes.transData.transform(line)
         steps = np.linspace(0, len(corners) - 1, 30 * len(corners))
@@ -53,7 +54,10 @@ def name_points(
     for name in named:
         tried = [_annotate(axes, name, points[name], side, size) for side in _SIDES]
         boxes = [one.get_window_extent() for one in tried]
-        costs = [_covered(box, taken, axes.get_window_extent()) for box in boxes]
+        costs = [
+            _covered(box, taken, axes.get_window_extent()) + _area(box) * _misleads(box, name, centres)
+            for box in boxes
+        ]
         best = costs.index(min(costs))
         taken.append(boxes[best])
         for one in (*tried[:best], *tried[best + 1 :]):
@@ -70,7 +74,7 @@ def _annotate(axes: Axes, name: str, point: tuple[float, float], side: tuple, si
     return text
 
 
-def _squares(centres: np.ndarray, half: float) -> list[Bbox]:
+def _squares(centres: Iterable[np.ndarray], half: float) -> list[Bbox]:
     return [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in centres]
 
 
@@ -80,6 +84,13 @@ def _covered(box: Bbox, taken: list[Bbox], inside: Bbox) -> float:
     within = Bbox.intersection(box, inside)
     outside = _area(box) - (_area(within) if within else 0)
     return outside + sum(_area(one) for one in overlaps if one)
+
+
+def _misleads(box: Bbox, name: str, centres: Mapping[str, np.ndarray]) -> bool:
+    """Whether a name stands nearer to another point than to its own."""
+    ends = np.array([[box.x0, box.y0], [box.x1, box.y1]])
+    away = {one: np.linalg.norm(centre - centre.clip(*ends)) for one, centre in centres.items()}
+    return min(away, key=away.__getitem__) != name
 
 
 def _area(box: Bbox) -> float:

@@ -98,7 +98,7 @@ def test_what_changed_since_then_is_named(run, capsys):
     summary["provenance"] |= {"threads": 7, "processor": "an abacus"}
     (run / "summary.json").write_text(json.dumps(summary))
     assert cli.main(["repeat", str(run)]) == RunError.exit_code
-    assert "another processor, threads than then" in capsys.readouterr().err
+    assert "; what differs from then: processor, threads;" in capsys.readouterr().err
 
 
 def test_what_changed_while_the_first_training_was_stopped_is_named(run, capsys):
@@ -109,7 +109,7 @@ def test_what_changed_while_the_first_training_was_stopped_is_named(run, capsys)
     summary["provenance"] |= {"resumed_at_steps": [2, 4], "sittings": sittings}
     (run / "summary.json").write_text(json.dumps(summary))
     assert cli.main(["repeat", str(run)]) == RunError.exit_code
-    assert "; another threads up to step 2 than then;" in capsys.readouterr().err
+    assert "; what differs from then: threads up to step 2;" in capsys.readouterr().err
 
 
 def test_a_stopped_repeat_goes_on(run, home):
