@@ -78,7 +78,7 @@ def chapter(results: Results, folder: Path) -> list[dict[str, object]]:
     def table(name: str) -> Block:
         def make() -> Block:
             frame = TABLES[name](results).astype(str)
-            rows = [[cell.strip("`*") for cell in row] for row in frame.values.tolist()]
+            rows = [[cell.replace("`", "").strip("*") for cell in row] for row in frame.values.tolist()]
             return _table(list(frame.columns), rows, caption(TABLES[name]))
 
         return _or_missing(make)
@@ -108,7 +108,7 @@ def chapter(results: Results, folder: Path) -> list[dict[str, object]]:
             _heading("The trainings themselves"), figure("lr_range"), figure("training_curves"),
             table("faults"),
         ],
-        "Discussion": _sentences(lambda: findings(results)),
+        "Discussion": [*_sentences(lambda: findings(results)), table("expectations")],
         "Threats to validity": [_text(text) for text in _THREATS],
         "How to reproduce": [
             _text(_REPRODUCE), table("repeated"), *_sentences(lambda: _provenance(results)),

@@ -20,6 +20,7 @@ from seglab.config import unknown
 from seglab.differences import ablation_differences
 from seglab.errors import ConfigError
 from seglab.evidence import claims, unlearnt
+from seglab.expectations import expectations
 from seglab.results import MissingResults, Results
 
 _BETWEEN = re.compile(r"(<!-- table: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -236,6 +237,7 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "tuning": tuning,
     "ablations": ablations,
     "claims": claims,
+    "expectations": expectations,
     "phases": phases,
     "faults": faults,
 }

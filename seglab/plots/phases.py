@@ -15,11 +15,10 @@ _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 def phases(results: Results) -> Figure:
     """What to see: whether freezing and small pictures at first pay, at equal cost.
 
-    Soccer scenes; left the mean over the seeds on the validation split, right all seeds on the test split. An
-    epoch of pictures of half the size costs a quarter. The shading shows the phases of the full schedule,
-    `recipe`. `leak` and `interpolated_masks` are mistakes made on purpose: the validation pictures of the
-    first were trained on. `unfrozen_fast` gives the encoder the rate that it has where nothing is frozen,
-    `not_resized_half_batch` takes as many steps as `recipe`.
+    Soccer scenes; an epoch of pictures of half the size costs a quarter. The shading shows the phases of the
+    full schedule, `recipe`. `unfrozen_fast` gives the encoder the rate that it has where nothing is frozen,
+    `not_resized_half_batch` takes as many steps as `recipe`. `leak` and `interpolated_masks` are mistakes
+    made on purpose: the validation pictures of the first were trained on.
     """
     table = results.study("soccer_phases", "seglab study-full")
     with style():
