@@ -13,7 +13,8 @@ from seglab.plots.point_names import name_points
 from seglab.plots.style import look, new_figure, seeds_each, style
 from seglab.results import MissingResults, Results
 
-_FILLS = ("full", "none", "left", "bottom")  # of matplotlib, and "none" for white
+# How the markers of a family are filled; white and not empty, which would show the bar inside.
+_FILLS: list[dict[str, str]] = [{}, {"mfc": "white"}, {"fillstyle": "left"}, {"fillstyle": "bottom"}]
 
 
 def iou_vs_cost(results: Results) -> Figure:
@@ -24,6 +25,7 @@ def iou_vs_cost(results: Results) -> Figure:
     The panel of times is drawn where times were measured.
     """
     table = cost_and_score(results)
+    fills = _fills(table)
     panels = {"params": (1e6, "million parameters"), "macs": (1e9, "GMACs per picture")}
     if "median_ms" in table:
         panels["median_ms"] = (1, "ms per picture on a processor")
@@ -31,7 +33,7 @@ def iou_vs_cost(results: Results) -> Figure:
         figure = new_figure(170, 95)
         all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, (column, (unit, label)) in zip(all_axes, panels.items(), strict=True):
-            _draw_panel(axes, table.dropna(subset=column), column, unit, _fills(table))
+            _draw_panel(axes, table.dropna(subset=column), column, unit, fills)
             axes.set_xlabel(label)
         all_axes[0].set_ylabel("mean IoU on CamVid test (%)")
         all_axes[0].set_title(seeds_each(results.comparison), loc="left")
@@ -81,7 +83,7 @@ def _short(name: str) -> str:
     return name.removeprefix("hrnetv2_")
 
 
-def _fills(table: pd.DataFrame) -> dict[str, str]:
+def _fills(table: pd.DataFrame) -> dict[str, dict[str, str]]:
     """How the markers are filled, by network: this tells the members of a family apart."""
     family: dict[str, int] = {}
     fills = {}
@@ -93,7 +95,7 @@ def _fills(table: pd.DataFrame) -> dict[str, str]:
 
 
 def _draw_panel(
-    axes: Axes, table: pd.DataFrame, column: str, unit: float, fills: Mapping[str, str]
+    axes: Axes, table: pd.DataFrame, column: str, unit: float, fills: Mapping[str, dict[str, str]]
 ) -> None:
     cost, front = table[column] / unit, _front(table, column)
     axes.plot(cost[front], table.loc[front, "mean"], color="#999999", lw=1, zorder=1)
@@ -102,8 +104,7 @@ def _draw_panel(
         error = [[row["mean"] - row["min"]], [row["max"] - row["mean"]]]
         axes.errorbar(
             cost[name], row["mean"], yerr=error, fmt=marker, color=color, ms=6, lw=0.8, label=name,
-            mfc="white" if fills[name] == "none" else color, markerfacecoloralt="white",
-            fillstyle="full" if fills[name] == "none" else fills[name],  # "none" would show the bar inside
+            markerfacecoloralt="white", **fills[name],
         )
     axes.set_xscale("log")
     axes.margins(x=0.2, y=0.12)
