@@ -18,12 +18,17 @@ def kernels(experiment: Experiment, device: torch.device) -> Iterator[None]:
         yield
         return
     deterministic = experiment.training.deterministic
+    settings = torch.utils.deterministic
     before = torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled()
+    filled = settings.fill_uninitialized_memory
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or cuBLAS refuses to be deterministic
     torch.backends.cudnn.benchmark = not deterministic
     torch.use_deterministic_algorithms(deterministic)
+    # Else torch writes NaN into every new tensor before anything else is written there, one kernel each.
+    settings.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.backends.cudnn.benchmark = before[0]
         torch.use_deterministic_algorithms(before[1])
+        settings.fill_uninitialized_memory = filled

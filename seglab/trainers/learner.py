@@ -184,15 +184,15 @@ class Learner:
         These networks are thousands of small kernels, and starting one takes the processor longer than the
         GPU needs for it; a graph starts them all at once.
         """
+        # The recording has a stream of its own, which autograd remarks on at each backward pass of the trial.
+        if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
+            torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
         kept = [buffer.clone() for buffer in self.model.buffers()]  # the trial passes move the statistics
         with self.execution.autocast(cache_enabled=False):
             self.trained = torch.cuda.make_graphed_callables(self.trained, (image,), allow_unused_input=True)
         for before, buffer in zip(kept, self.model.buffers(), strict=True):
             buffer.copy_(before)
         self._to_be_recorded = False
-        # The recording had a stream of its own, which autograd remarks on at the next backward pass.
-        if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
-            torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
 
     def _clip(self) -> Tensor:
         """The norm of the gradient, which is then limited where the experiment says so."""

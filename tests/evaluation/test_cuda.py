@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUD
 CUDA = Execution(torch.device("cuda", 0), memory_format="channels_last")
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 def test_counting_does_not_wait_and_counts_as_the_processor():
     random = torch.Generator().manual_seed(0)
     mask = torch.randint(0, 256, (2, 40, 50), generator=random, dtype=torch.uint8)
