@@ -39,6 +39,7 @@ from seglab.config import (
 from seglab.recipes import LITE0_INPUT, MODERATE, recipe
 
 STUDY = "camvid_comparison"
+GPU_STUDY = "camvid_gpu"
 SEEDS = (0, 1, 2)
 LEARNING_RATE = 1e-3  # the best of `tuning`, and the lowest that was tried
 LEARNING_RATES = (1e-3, 2e-3, 4e-3)
@@ -114,6 +115,16 @@ def networks() -> list[Experiment]:
     """Every network with one seed, then with the next; the largest last."""
     runs = [protocol(name, model, seed) for seed in SEEDS for name, model in NETWORKS.items()]
     return [*runs, *(protocol(name, model) for name, model in LARGEST.items())]
+
+
+def on_gpu() -> list[Experiment]:
+    """Each network's first run once more on a GPU: by how much another machine moves the scores.
+
+    Weights, order and augmentation come from the seed and are the same; what differs is how sums are rounded,
+    and a training makes of a difference in the last digit another network of the same kind.
+    """
+    runs = [protocol(name, model) for name, model in NETWORKS.items()]
+    return [replace(one, study=GPU_STUDY, training=replace(one.training, device="cuda")) for one in runs]
 
 
 def ablations() -> list[Experiment]:
@@ -265,7 +276,7 @@ def own_recipes() -> list[Experiment]:
 
 
 def everything() -> list[Experiment]:
-    """All runs of the study, those that the others are compared with first."""
+    """All runs of the study that a processor can make, those that the others are compared with first."""
     return [
         *own_recipes(),
         *tuning(),

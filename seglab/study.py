@@ -49,6 +49,8 @@ def run_study() -> None:
 def run_full_study(at_once: int = 1) -> None:
     """Trains what is missing of every study, and redraws the figures.
 
+    Where there is a GPU, also the runs that only a GPU can make.
+
     Args:
         at_once: Trainings side by side.
 
@@ -56,12 +58,15 @@ def run_full_study(at_once: int = 1) -> None:
         DataError: If CamVid is not on this machine, before anything is run.
         RunError: As `train_missing` does.
     """
+    import torch
+
     from seglab import comparison
     from seglab.datasets import create_dataset
     from seglab.plots import draw
 
     create_dataset("camvid", "train")
-    train_missing(comparison.everything(), at_once)
+    of_gpu = comparison.on_gpu() if torch.cuda.is_available() else []
+    train_missing([*comparison.everything(), *of_gpu], at_once)
     draw(results=runs.workspace() / "results", figures=runs.workspace() / "figures")
 
 

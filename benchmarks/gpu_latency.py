@@ -1,0 +1,61 @@
+"""Milliseconds that a GPU takes for one picture: every network of the comparison, side by side.
+
+In two ways: `cuda_graphs` False starts the kernels one after the other, as `seglab predict` does; True
+replays a recording of them, which leaves the GPU's own time. cuDNN chooses its kernels by timing them. `fp32`
+means what torch makes of it: convolutions in TF32.
+
+    python benchmarks/gpu_latency.py [--save]
+"""
+
+import argparse
+import platform
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from seglab import comparison, runs
+from seglab.analysis.latency import latency
+from seglab.evaluation.execution import Execution, resolve_device
+from seglab.labels import CITYSCAPES
+from seglab.models import create_model
+
+SIZES = ((512, 1024), (1024, 2048))
+FORMATS = (("fp32", "contiguous"), ("bf16", "contiguous"), ("bf16", "channels_last"))
+RESULT = Path(__file__).parents[1] / "results" / "benchmarks" / "gpu_latency.csv"
+
+
+def measure() -> pd.DataFrame:
+    """One row per size, format, way and network, as `latency` gives them."""
+    device = resolve_device("cuda")
+    torch.backends.cudnn.benchmark = True
+    models = {}
+    for name, config in {**comparison.NETWORKS, **comparison.LARGEST}.items():
+        if not config.options.get("pretrained"):
+            models[name] = create_model(config.name, CITYSCAPES.num_classes, **config.options)
+    tables = []
+    for height, width in SIZES:
+        for precision, memory_format in FORMATS:
+            for cuda_graphs in (False, True):
+                execution = Execution(device, precision, memory_format)
+                table = latency(models, (height, width), execution, warmup=5, cuda_graphs=cuda_graphs)
+                tables.append(table.assign(height=height, width=width))
+                shown = table.set_index("model")["median_ms"].round(2).to_dict()
+                print(f"{height}x{width}, {execution.describe()}, graphs {cuda_graphs}: {shown}", flush=True)
+                torch.cuda.empty_cache()
+    table = pd.concat(tables).round({"median_ms": 3, "p95_ms": 3})
+    return table.assign(torch=torch.__version__, python=platform.python_version())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--save", action="store_true", help=f"write {RESULT}")
+    arguments = parser.parse_args()
+    table = measure()
+    if arguments.save:
+        RESULT.parent.mkdir(parents=True, exist_ok=True)
+        runs.write_text(RESULT, table.to_csv(index=False))
+
+
+if __name__ == "__main__":
+    main()
