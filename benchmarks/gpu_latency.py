@@ -9,6 +9,8 @@ means what torch makes of it: convolutions in TF32.
 
 import argparse
 import platform
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -25,8 +27,8 @@ FORMATS = (("fp32", "contiguous"), ("bf16", "contiguous"), ("bf16", "channels_la
 RESULT = Path(__file__).parents[1] / "results" / "benchmarks" / "gpu_latency.csv"
 
 
-def measure() -> pd.DataFrame:
-    """One row per size, format, way and network, as `latency` gives them."""
+def measure() -> Iterator[pd.DataFrame]:
+    """Measures size by size, format by format; yields all rows so far, as `latency` gives them."""
     device = resolve_device("cuda")
     torch.backends.cudnn.benchmark = True
     models = {}
@@ -34,27 +36,24 @@ def measure() -> pd.DataFrame:
         if not config.options.get("pretrained"):
             models[name] = create_model(config.name, CITYSCAPES.num_classes, **config.options)
     tables = []
-    for height, width in SIZES:
-        for precision, memory_format in FORMATS:
-            for cuda_graphs in (False, True):
-                execution = Execution(device, precision, memory_format)
-                table = latency(models, (height, width), execution, warmup=5, cuda_graphs=cuda_graphs)
-                tables.append(table.assign(height=height, width=width))
-                shown = table.set_index("model")["median_ms"].round(2).to_dict()
-                print(f"{height}x{width}, {execution.describe()}, graphs {cuda_graphs}: {shown}", flush=True)
-                torch.cuda.empty_cache()
-    table = pd.concat(tables).round({"median_ms": 3, "p95_ms": 3})
-    return table.assign(torch=torch.__version__, python=platform.python_version())
+    for (height, width), form, cuda_graphs in product(SIZES, FORMATS, (False, True)):
+        execution = Execution(device, *form)
+        table = latency(models, (height, width), execution, warmup=5, cuda_graphs=cuda_graphs)
+        shown = table.set_index("model")["median_ms"].round(2).to_dict()
+        print(f"{height}x{width}, {execution.describe()}, graphs {cuda_graphs}: {shown}", flush=True)
+        tables.append(table.assign(height=height, width=width).round({"median_ms": 2, "p95_ms": 2}))
+        yield pd.concat(tables).assign(torch=torch.__version__, python=platform.python_version())
+        torch.cuda.empty_cache()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--save", action="store_true", help=f"write {RESULT}")
     arguments = parser.parse_args()
-    table = measure()
-    if arguments.save:
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        runs.write_text(RESULT, table.to_csv(index=False))
+    for table in measure():
+        if arguments.save:
+            RESULT.parent.mkdir(parents=True, exist_ok=True)
+            runs.write_text(RESULT, table.to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ The protocol, fixed before the first run:
     scores     test, whole and in its two parts (an unseen drive, and the rest of a training drive); val is a
                burst out of a training drive and is only drawn as a curve
     seeds      three for each network, one for the largest and for each ablation
+    machine    a processor. Added near the end, for want of time: some of the last runs are of a GPU, and the
+               tables say which; `on_gpu` measures what that changes
 """
 
 from __future__ import annotations
@@ -38,8 +40,7 @@ from seglab.config import (
 )
 from seglab.recipes import LITE0_INPUT, MODERATE, recipe
 
-STUDY = "camvid_comparison"
-GPU_STUDY = "camvid_gpu"
+STUDY, TUNING_STUDY, GPU_STUDY = "camvid_comparison", "camvid_tuning", "camvid_gpu"
 SEEDS = (0, 1, 2)
 LEARNING_RATE = 1e-3  # the best of `tuning`, and the lowest that was tried
 LEARNING_RATES = (1e-3, 2e-3, 4e-3)
@@ -143,7 +144,7 @@ def tuning() -> list[Experiment]:
     return [
         replace(
             base := protocol(f"{name}_lr{rate:g}", NETWORKS[name]),
-            study="camvid_tuning",
+            study=TUNING_STUDY,
             data=replace(base.data, train_split="devtrain", eval_split="devval", report_splits=("devval",)),
             optimizer=replace(base.optimizer, lr=rate),
             training=replace(base.training, epochs=10),

@@ -114,6 +114,40 @@ def ablation_differences(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, index=["value", "low", "high"]).T
 
 
+def device_twins(results: Results) -> pd.DataFrame:
+    """Scores of runs that were trained with the same seed on a processor and on a GPU.
+
+    Returns:
+        One row per network, by name: mean IoU on CamVid's test split, `processor` and `gpu`.
+
+    Raises:
+        MissingResults: If there is no such pair.
+    """
+    made_by, column = "seglab study-full", "scores.test.mean_iou"
+    there = results.study(comparison.GPU_STUDY, f"{made_by} (with a GPU)").set_index(["name", "seed"])[column]
+    here = results.study(comparison.STUDY, made_by).query("not on_gpu").set_index(["name", "seed"])[column]
+    twins = pd.DataFrame({"processor": here, "gpu": there}).dropna().droplevel("seed")
+    if twins.empty:
+        raise MissingResults(f"{results.root}: no run on a processor and on a GPU", made_by)
+    return twins.loc[[name for name in comparison.NETWORKS if name in twins.index]]
+
+
+def device_difference(results: Results) -> tuple[float, float, float]:
+    """By how much a GPU's scores lie above a processor's: the mean over the networks, and its 95 % interval.
+
+    Student's, with the deviation of the differences themselves; the ends are NaN for a single pair.
+
+    Raises:
+        MissingResults: As `device_twins` does.
+    """
+    twins = device_twins(results)
+    values = twins["gpu"] - twins["processor"]
+    half = math.nan
+    if len(values) > 1:
+        half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * values.std() / math.sqrt(len(values))
+    return values.mean(), values.mean() - half, values.mean() + half
+
+
 def comparison_spread(results: Results) -> SeedSpread | None:
     """The spread over the seeds of the comparison's networks; None as long as none has two."""
     try:

@@ -5,12 +5,15 @@ Every verdict is computed from `results/`, and changes with it.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 
 from seglab import comparison, metrics, runs
-from seglab.differences import comparison_spread
+from seglab.differences import comparison_spread, device_difference, device_twins
 from seglab.metrics.intervals import paired_bootstrap
 from seglab.results import MissingResults, Results, asked_again, class_scores
 
@@ -55,19 +58,44 @@ def plan_kept(results: Results) -> str:
     """
     planned = {(one.name, one.seed): one for one in [*comparison.networks(), *comparison.ablations()]}
     there, another, unplanned = 0, [], []
+    gpus: Counter[str] = Counter()
     for row in results.study(comparison.STUDY, "seglab study-full").itertuples():
         one = planned.get((row.name, row.seed))
         if one is None:
             unplanned.append(f"{row.name} seed {row.seed}")
             continue
         there += 1
+        if row.on_gpu:
+            gpus[runs.read_summary(row.folder)["provenance"]["device"]] += 1
         if runs.read_experiment(row.folder) != one:
             another.append(f"{row.name} seed {row.seed}")
     kept = ", and all have the plan's configuration to the letter."
     if another:
         kept = f". NOT as planned: {', '.join(another)}."
     beside = f" Not in the plan at all: {', '.join(unplanned)}." if unplanned else ""
-    return f"{there} of {len(planned)} planned runs have ended{kept}{beside}"
+    elsewhere = "".join(f" On a GPU, {name}: {number} of them." for name, number in gpus.items())
+    return f"{there} of {len(planned)} planned runs have ended{kept}{elsewhere}{beside}"
+
+
+def device_effect(results: Results) -> str:
+    """Whether runs of a GPU may stand among those of processors, in a sentence.
+
+    If the machine moves no score, the same seed on two of them gives a mean difference near 0, and the
+    differences scatter no more than those of two seeds on one.
+
+    Raises:
+        MissingResults: If nothing was trained on both.
+    """
+    twins, (mean, low, high) = device_twins(results), device_difference(results)
+    deviation, spread = (twins["gpu"] - twins["processor"]).std(), comparison_spread(results)
+    networks = f"{len(twins)} network{'s' * (len(twins) > 1)}"
+    said = f"{networks}, one seed on a GPU and on a processor: {100 * mean:+.1f} points on average"
+    if len(twins) > 1:
+        said += f" (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+        said += f"; the differences have a standard deviation of {100 * deviation:.1f}"
+    if spread is not None:
+        said += f", those between two seeds one of {100 * math.sqrt(2) * spread.deviation:.1f}"
+    return f"{said}."
 
 
 def worth(results: Results) -> pd.DataFrame:
@@ -201,7 +229,7 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
     """Cost and time of a small network beside a larger one; a ratio below 1 is in favour of the small one.
 
     Times are given as far as they were measured: a training step (`results/benchmarks`), a picture
-    (`seglab latency`), and a whole training of the comparison.
+    (`seglab latency`; on a GPU `benchmarks/gpu_latency.py`), and a whole training of the comparison.
 
     Raises:
         MissingResults: If the networks were not counted.
@@ -231,11 +259,17 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
         how = f"{one['height']}x{one['width']}, {one['precision']}, {one['memory_format']}"
         return f"one picture, {how}", table["median_ms"]
 
+    def on_gpu(cuda_graphs: bool, way: str) -> tuple[str, pd.Series]:
+        table = results.gpu_latency.query("cuda_graphs == @cuda_graphs").drop_duplicates("model")
+        one = table.iloc[0]
+        how = f"{one['height']}x{one['width']}, {one['precision']}, {one['memory_format']}"
+        return f"one picture, {how}, {one['device']}, kernels {way}", table.set_index("model")["median_ms"]
+
     def minutes() -> tuple[str, pd.Series]:
         made = results.comparison
         if "time.cpu_seconds" not in made:  # older runs did not record it
             raise MissingResults(f"{results.root}: no processor times", "seglab study-full")
-        seconds = made.groupby("name")["time.cpu_seconds"].mean().dropna()
+        seconds = made[~made["on_gpu"]].groupby("name")["time.cpu_seconds"].mean().dropna()
         how = comparison.networks()[0].training
         what = f"processor time of a training of the comparison, {how.precision}, {how.memory_format}"
         return what, seconds / 60
@@ -243,6 +277,8 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
     add(lambda: step("plain", "fp32, contiguous"), "s")
     add(lambda: step("seglab auto", "each in its fastest format"), "s")
     add(picture, "ms")
+    for cuda_graphs, way in ((False, "one by one"), (True, "recorded")):
+        add(partial(on_gpu, cuda_graphs, way), "ms")
     add(minutes, "min")
     table = pd.DataFrame(rows, columns=["what", small, large, "unit"])
     return table.assign(ratio=table[small] / table[large])
@@ -335,9 +371,9 @@ def _judge_speed(results: Results) -> tuple[str, str]:
     if max(times) <= 1 - LEVEL_TIMES:
         return found, "confirmed"
     if min(times) > 1 - LEVEL_TIMES and max(times) >= 1 + LEVEL_TIMES:
-        return found, f"contradicted on a processor: level or slower wherever it was timed ({level})"
+        return found, f"contradicted: level or slower wherever it was timed ({level})"
     if min(times) > 1 - LEVEL_TIMES:
-        return found, f"not confirmed on a processor: level wherever it was timed ({level})"
+        return found, f"not confirmed: level wherever it was timed ({level})"
     return found, "it depends on what is timed"
 
 

@@ -7,6 +7,7 @@
             camvid_comparison/latency.csv   time per picture; `seglab latency`
             lr_range/<study>/<name>/    range tests (`seglab.lr_curve`); `seglab lr-find … --out …`
             benchmarks/training_speed.json  seconds of a training step; `benchmarks/training_speed.py`
+            benchmarks/gpu_latency.csv  time per picture on a GPU; `benchmarks/gpu_latency.py`
             faults.json                 faults injected, and how many of them a training survived
 """
 
@@ -126,15 +127,18 @@ class Results:
 
     @cached_property
     def on_camvid(self) -> pd.DataFrame:
-        """All runs on CamVid but those that only chose the learning rate, with a `label`: name, and study.
+        """All runs on CamVid, with a `label`: name, and study.
+
+        But for those that only chose the learning rate, or tell one machine from another.
 
         Raises:
             MissingResults: If there are none.
         """
         table = self.runs
         if not table.empty:
-            chosen = (table["data"] == "camvid") & (table["study"] != "camvid_tuning")
-            table = table[chosen & ~table["name"].isin({one.name for one in comparison.ablations()})]
+            aside = table["study"].isin((comparison.TUNING_STUDY, comparison.GPU_STUDY))
+            aside |= table["name"].isin({one.name for one in comparison.ablations()})
+            table = table[(table["data"] == "camvid") & ~aside]
         if table.empty:
             raise MissingResults(f"{self.root}: no finished run on CamVid", "seglab study-full")
         own = table["study"] != comparison.STUDY
@@ -200,6 +204,17 @@ class Results:
             MissingResults: If it was not measured.
         """
         return self._table(f"{comparison.STUDY}/latency.csv", "seglab latency", "model", "median_ms")
+
+    @cached_property
+    def gpu_latency(self) -> pd.DataFrame:
+        """Time per picture on a GPU: `model`, `median_ms`, `cuda_graphs`, and the other conditions.
+
+        Raises:
+            MissingResults: If it was not measured.
+        """
+        made_by = "python benchmarks/gpu_latency.py --save"
+        columns = "device", "precision", "memory_format", "cuda_graphs", "height", "width"
+        return self._table("benchmarks/gpu_latency.csv", made_by, "model", "median_ms", *columns)
 
     @cached_property
     def training_speed(self) -> dict:

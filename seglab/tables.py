@@ -17,7 +17,7 @@ import pandas as pd
 from seglab import comparison as plan
 from seglab import repeats, runs
 from seglab.config import unknown
-from seglab.differences import ablation_differences
+from seglab.differences import ablation_differences, device_difference, device_twins
 from seglab.errors import ConfigError
 from seglab.evidence import claims, unlearnt
 from seglab.expectations import expectations
@@ -52,7 +52,8 @@ def comparison(results: Results) -> pd.DataFrame:
     """Every network under the common training: scores over the seeds, cost, and what a run took.
 
     Mean over the seeds ± the standard deviation of one. The unseen drive is the part of the test split that
-    was never trained on, the other part continues a training drive. Times of training are those of one run.
+    was never trained on, the other part continues a training drive. Times of training are those of one run on
+    a processor.
     """
     table = results.comparison
     try:
@@ -68,14 +69,15 @@ def comparison(results: Results) -> pd.DataFrame:
             {
                 "network": f"`{name}`",
                 "seeds": f"{len(of_name)} of {planned[name]}",
+                "on a GPU": _number(of_name["on_gpu"].sum()),
                 "test mIoU (%)": spread(of_name["scores.test.mean_iou"]),
                 "unseen drive": spread(of_name["scores.test_seq05vd.mean_iou"]),
                 "continued drive": spread(of_name["scores.test_0001tp.mean_iou"]),
                 "parameters": _mean(of_name, "cost.params", 1e6, "{:.2f} M"),
                 "GMACs": _mean(of_name, "cost.macs", 1e9, "{:.2f}"),
                 "one picture": f"{latency[name]:.0f} ms" if name in latency else "-",
-                "training": _mean(of_name, "time.seconds", 60, "{:.0f} min"),
-                "CPU time": _mean(of_name, "time.cpu_seconds", 60, "{:.0f} min"),
+                "training": _mean(of_name[~of_name["on_gpu"]], "time.seconds", 60, "{:.0f} min"),
+                "CPU time": _mean(of_name[~of_name["on_gpu"]], "time.cpu_seconds", 60, "{:.0f} min"),
             }
         )
     return pd.DataFrame(rows)
@@ -85,7 +87,7 @@ def ablations(results: Results) -> pd.DataFrame:
     """Approach 3 with one thing changed at a time, and the difference from its own mean in points.
 
     The 95 % interval of the difference between the means is Student's, with the spread of a seed pooled over
-    all networks of the comparison.
+    all networks of the comparison. Times of training are those of a processor.
     """
     table, column = results.ablations, "scores.test.mean_iou"
     base, changes = table["name"].iloc[0], 100 * ablation_differences(results)
@@ -98,12 +100,13 @@ def ablations(results: Results) -> pd.DataFrame:
             {
                 "run": f"`{name}`",
                 "seeds": f"{len(of_name)} of {planned[name]}",
+                "on a GPU": _number(of_name["on_gpu"].sum()),
                 "test mIoU (%)": spread(of_name[column]),
                 "difference": "-" if math.isnan(value) else f"{value:+.1f}",
                 "95 % interval": "-" if math.isnan(low) else f"{low:+.1f} to {high:+.1f}",
                 "parameters": _mean(of_name, "cost.params", 1e6, "{:.2f} M"),
                 "GMACs": _mean(of_name, "cost.macs", 1e9, "{:.2f}"),
-                "training": _mean(of_name, "time.seconds", 60, "{:.0f} min"),
+                "training": _mean(of_name[~of_name["on_gpu"]], "time.seconds", 60, "{:.0f} min"),
             }
         )
     return pd.DataFrame(rows)
@@ -120,29 +123,61 @@ def tuning(results: Results) -> pd.DataFrame:
 def budget(results: Results) -> pd.DataFrame:
     """What the study has taken so far: runs that have ended, their time, and that of all processor threads.
 
-    Runs side by side share the processor, so hours are not those on the wall. Processor time was not recorded
-    by the first runs.
+    Runs side by side share the processor, or the GPU, so hours are not those on the wall. Processor time was
+    not recorded by the first runs, and is not counted where a GPU did the work.
     """
     table = results.runs
     if table.empty:
         raise MissingResults("no finished run", "seglab study-full")
-    planned = plan.everything()
+    planned = [*plan.everything(), *plan.on_gpu()]
     missing = Counter(one.study for one in results.missing(planned))
     whole = Counter(one.study for one in planned)
     rows = []
     for study in [*sorted({*whole, *table["study"]}), None]:
         chosen = table if study is None else table[table["study"] == study]
         left, number = (sum(each.values()) if study is None else each[study] for each in (missing, whole))
+        here, there = chosen[~chosen["on_gpu"]], chosen[chosen["on_gpu"]]
         rows.append(
             {
                 "study": "**all**" if study is None else f"`{study}`",
                 "runs": f"{len(chosen)}",
                 "missing": f"{left} of {number}" if number else "-",
-                "hours": f"{chosen['time.seconds'].sum() / 3600:.1f}",
-                "processor hours": _processor_hours(chosen),
+                "hours": _number(here["time.seconds"].sum() / 3600, ".1f"),
+                "processor hours": _processor_hours(here),
+                "on a GPU": _number(len(there)),
+                "GPU hours": _number(there["time.seconds"].sum() / 3600, ".1f"),
             }
         )
     return pd.DataFrame(rows)
+
+
+def on_gpu(results: Results) -> pd.DataFrame:
+    """Runs with the same seed on a processor and on a GPU, and by how much their scores differ.
+
+    The last row has the means, and the 95 % interval of the mean difference, Student's over the networks.
+    """
+    twins, (mean, low, high) = device_twins(results), device_difference(results)
+    rows = []
+    for name, pair in (100 * twins).iterrows():
+        cells = f"{pair['processor']:.1f}", f"{pair['gpu']:.1f}", f"{pair['gpu'] - pair['processor']:+.1f}"
+        rows.append((f"`{name}`", *cells, "-"))
+    ends = "-" if math.isnan(low) else f"{100 * low:+.1f} to {100 * high:+.1f}"
+    rows.append(("**mean**", *map("{:.1f}".format, 100 * twins.mean()), f"{100 * mean:+.1f}", ends))
+    columns = ["network", "on a processor", "on a GPU", "difference", "95 % interval"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def gpu_latency(results: Results) -> pd.DataFrame:
+    """Milliseconds of a GPU for one picture, its kernels started one by one, or recorded and replayed."""
+    table = results.gpu_latency
+    way = table["cuda_graphs"].map({False: "one by one", True: "recorded"})
+    size = table["height"].astype(str) + "x" + table["width"].astype(str)
+    table = table.assign(how=size + ", " + table["precision"] + ", " + table["memory_format"] + ", " + way)
+    wide = table.pivot(index="model", columns="how", values="median_ms")
+    wide = wide[table["how"].unique()].sort_values(table["how"].iloc[0])
+    shown = wide.map(lambda value: "-" if pd.isna(value) else f"{value:.1f}")
+    shown.insert(0, "network", [f"`{name}`" for name in shown.index])
+    return shown
 
 
 def _processor_hours(table: pd.DataFrame) -> str:
@@ -238,6 +273,8 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "ablations": ablations,
     "claims": claims,
     "expectations": expectations,
+    "on_gpu": on_gpu,
+    "gpu_latency": gpu_latency,
     "phases": phases,
     "faults": faults,
 }
@@ -249,6 +286,11 @@ def spread(values: Iterable[float]) -> str:
     if series.empty:
         return "-"
     return f"{series.mean():.1f}" + (f" ± {series.std():.1f}" if len(series) > 1 else "")
+
+
+def _number(value: float, form: str = ".0f") -> str:
+    """A number, or a dash where there is nothing."""
+    return format(value, form) if value else "-"
 
 
 def _mean(table: pd.DataFrame, column: str, unit: float, form: str) -> str:

@@ -93,6 +93,37 @@ def test_a_run_that_is_not_as_planned_is_named(copy):
     assert evidence.plan_kept(Results(copy)).endswith("NOT as planned: segsmall seed 1.")
 
 
+def test_runs_of_a_gpu_are_named_with_it(copy):
+    for seed in (0, 1):
+        path = copy / comparison.STUDY / "segsmall" / f"seed{seed}" / "summary.json"
+        edit(path, lambda record: record["provenance"].update(device="Fast One"))
+    said = evidence.plan_kept(Results(copy))
+    assert said.endswith("configuration to the letter. On a GPU, Fast One: 2 of them.")
+    # Processor times are those of processors.
+    rows = evidence.size_and_time(Results(copy))["what"]
+    assert not rows.str.startswith("processor time").any()
+    with pytest.raises(MissingResults):  # nor is a run of a GPU the twin of another one
+        for name in ("minihrnet_a3", "erfnet", "miniunet"):
+            shutil.rmtree(copy / comparison.GPU_STUDY / name)
+        evidence.device_effect(Results(copy))
+
+
+def test_the_effect_of_the_device_stands_beside_that_of_the_seed(copy):
+    for name, score in (("minihrnet_a3", 0.30), ("erfnet", 0.36), ("segsmall", 0.32), ("miniunet", 0.34)):
+        for path in (copy / comparison.GPU_STUDY / name).glob("*/summary.json"):
+            edit(path, lambda record, score=score: record["scores"]["test"].update(mean_iou=score))
+    set_scores(copy, {"segsmall": (0.3, 0.34)}, {})
+    # Student's quantile for four pairs is 3.18, the deviation of 0, 6, 2 and 4 is 2.58. Of the four networks
+    # with two seeds one has a spread, 4 / sqrt(2); pooled that is sqrt(2), and between two seeds 2.
+    assert evidence.device_effect(Results(copy)) == (
+        "4 networks, one seed on a GPU and on a processor: +3.0 points on average (95 % interval -1.1 to "
+        "+7.1); the differences have a standard deviation of 2.6, those between two seeds one of 2.0."
+    )
+    for name in ("minihrnet_a3", "erfnet", "miniunet"):
+        shutil.rmtree(copy / comparison.GPU_STUDY / name)
+    assert evidence.device_effect(Results(copy)).startswith("1 network, one seed on a GPU")
+
+
 def test_a_run_that_nobody_planned_is_not_counted(copy):
     before = evidence.plan_kept(Results(copy))
     one = copy / comparison.STUDY / "erfnet" / "seed0"
@@ -172,8 +203,14 @@ def test_claim_about_speed_turns_with_the_times(copy):
     ratio = table.loc["one picture, 180x240, fp32, contiguous", "ratio"]
     assert ratio == pytest.approx(times["segsmall"] / times["erfnet"])
     assert table.loc["parameters", "ratio"] == pytest.approx(864_815 / 2_064_191)
+    for recorded, way in ((False, "one by one"), (True, "recorded")):
+        timed = results.gpu_latency.query("precision == 'fp32' and cuda_graphs == @recorded")
+        timed = timed.set_index("model")["median_ms"]
+        (row,) = (row for what, row in table.iterrows() if what.endswith(f"kernels {way}"))
+        assert row["ratio"] == pytest.approx(timed["segsmall"] / timed["erfnet"])
     benchmark = copy / "benchmarks" / "training_speed.json"
     (copy / comparison.STUDY / "latency.csv").unlink()
+    (copy / "benchmarks" / "gpu_latency.csv").unlink()
     for folder in (copy / comparison.STUDY).glob("erfnet/*/summary.json"):
         edit(folder, lambda record: record["time"].update(cpu_seconds=100.0))
     # ERFNet's training takes 100 s, its step 1 s.

@@ -11,8 +11,10 @@ from seglab.plots.cost_by_kind import cost_by_kind
 from seglab.plots.cost_by_part import cost_by_part
 from seglab.plots.cost_growth import cost_growth
 from seglab.plots.cost_latency import cost_latency
+from seglab.plots.machine_times import machine_times, shares_of_largest
 from seglab.plots.reach import LEAST, reach
 from seglab.plots.roofline import roofline
+from seglab.results import Results
 
 STREAMS = pd.DataFrame(
     [
@@ -128,3 +130,22 @@ def test_reach_is_drawn_around_its_centre_and_never_below_the_scale():
     (picture,) = one.images
     assert picture.get_extent() == [-3, 3, 2, -2]
     assert picture.get_array().min() == LEAST and picture.get_array()[2, 3] == 1
+
+
+def test_machine_times_are_shares_of_the_network_with_the_most_macs(study_results):
+    results = Results(study_results)
+    table, size = shares_of_largest(results)
+    macs, timed = results.comparison.groupby("name")["cost.macs"].first(), results.gpu_latency
+    assert (table.iloc[0] == 100).all() and macs[table.index[0]] == macs.max() and size == "512x1024"
+    # Only what ran and was timed on both machines.
+    assert set(table.index) == set(macs.index) & set(results.latency["model"]) & set(timed["model"])
+    timed = timed.query("precision == 'fp32' and cuda_graphs").set_index("model")["median_ms"]
+    assert table["recorded"].to_dict() == pytest.approx(
+        {name: 100 * timed[name] / timed[table.index[0]] for name in table.index}
+    )
+    figure = machine_times(results)
+    (axes,) = figure.axes
+    drawn = {line.get_label(): list(line.get_xdata()) for line in axes.lines}
+    assert drawn["multiply-adds"] == list(table["counted"])
+    assert drawn["time, processor"] == list(table["processor"])
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(table.index)

@@ -21,6 +21,7 @@ from seglab.plots.iou_frequency import iou_frequency
 from seglab.plots.iou_vs_cost import iou_vs_cost
 from seglab.plots.loss_share import loss_share
 from seglab.plots.lr_range import lr_range
+from seglab.plots.machine_times import machine_times
 from seglab.plots.multi_scale_gain import multi_scale_gain
 from seglab.plots.phases import phases
 from seglab.plots.qualitative import qualitative
@@ -41,6 +42,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "iou_vs_cost": iou_vs_cost,
     "iou_frequency": iou_frequency,
     "confusions": confusions,
+    "machine_times": machine_times,
     "ablation": ablation,
     "multi_scale_gain": multi_scale_gain,
     "phases": phases,

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from seglab import runs
+from seglab import comparison, runs
 from seglab.plots.style import SERIES, new_figure, seeds, style
 from seglab.results import MissingResults, Results
 
@@ -25,7 +25,7 @@ def training_curves(results: Results) -> Figure:
     """
     table = results.runs
     if not table.empty:
-        table = table[table["study"] != "camvid_tuning"]
+        table = table[~table["study"].isin((comparison.TUNING_STUDY, comparison.GPU_STUDY))]
     if table.empty:
         raise MissingResults(f"{results.root}: no finished run", "seglab study-full")
     groups = list(table.groupby(["study", "name"], sort=True))

@@ -30,12 +30,12 @@ def load(root: Path | str = "results") -> pd.DataFrame:
 
     Returns:
         One row per run: study, name, seed, profile, model, data, pretrained (whether a part of the network
-        did not start from chance), folder, and the scalar entries of `summary.json` with their sections
-        joined by dots (`scores.mean_iou`, `cost.params`, …).
+        did not start from chance), on_gpu (whether it was trained on one), folder, and the scalar entries of
+        `summary.json` with their sections joined by dots (`scores.mean_iou`, `cost.params`, …).
     """
     rows = []
     for folder in find(root):
-        experiment = read_experiment(folder)
+        experiment, summary = read_experiment(folder), read_summary(folder)
         rows.append(
             {
                 "study": experiment.study,
@@ -45,8 +45,9 @@ def load(root: Path | str = "results") -> pd.DataFrame:
                 "model": experiment.model.name,
                 "data": experiment.data.name,
                 "pretrained": bool(experiment.model.options.get("pretrained", False)),
+                "on_gpu": summary.get("provenance", {}).get("device", "cpu") != "cpu",
                 "folder": folder.as_posix(),
-                **_flatten(read_summary(folder)),
+                **_flatten(summary),
             }
         )
     return pd.DataFrame(rows)
