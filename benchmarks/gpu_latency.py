@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 from seglab import comparison, runs
+from seglab.analysis.complexity import model_complexity
 from seglab.analysis.latency import latency
 from seglab.evaluation.execution import Execution, resolve_device
 from seglab.labels import CITYSCAPES
@@ -31,17 +32,20 @@ def measure() -> Iterator[pd.DataFrame]:
     """Measures size by size, format by format; yields all rows so far, as `latency` gives them."""
     device = resolve_device("cuda")
     torch.backends.cudnn.benchmark = True
-    models = {}
-    for name, config in {**comparison.NETWORKS, **comparison.LARGEST}.items():
-        if not config.options.get("pretrained"):
-            models[name] = create_model(config.name, CITYSCAPES.num_classes, **config.options)
+    configs = {**comparison.NETWORKS, **comparison.LARGEST}
+    configs = {name: c for name, c in configs.items() if not c.options.get("pretrained")}
+    classes = CITYSCAPES.num_classes
+    models = {name: create_model(c.name, classes, **c.options) for name, c in configs.items()}
     tables = []
     for (height, width), form, cuda_graphs in product(SIZES, FORMATS, (False, True)):
         execution = Execution(device, *form)
         table = latency(models, (height, width), execution, warmup=5, cuda_graphs=cuda_graphs)
         shown = table.set_index("model")["median_ms"].round(2).to_dict()
         print(f"{height}x{width}, {execution.describe()}, graphs {cuda_graphs}: {shown}", flush=True)
-        tables.append(table.assign(height=height, width=width).round({"median_ms": 2, "p95_ms": 2}))
+        size = height, width
+        macs = [model_complexity(c.name, classes, size, **c.options).macs for c in configs.values()]
+        table = table.assign(macs=macs, height=height, width=width)
+        tables.append(table.round({"median_ms": 2, "p95_ms": 2}))
         yield pd.concat(tables).assign(torch=torch.__version__, python=platform.python_version())
         torch.cuda.empty_cache()
 

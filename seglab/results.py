@@ -207,14 +207,14 @@ class Results:
 
     @cached_property
     def gpu_latency(self) -> pd.DataFrame:
-        """Time per picture on a GPU: `model`, `median_ms`, `cuda_graphs`, and the other conditions.
+        """Time per picture on a GPU: `model`, `median_ms`, `macs`, `cuda_graphs`, and the other conditions.
 
         Raises:
             MissingResults: If it was not measured.
         """
         made_by = "python benchmarks/gpu_latency.py --save"
         columns = "device", "precision", "memory_format", "cuda_graphs", "height", "width"
-        return self._table("benchmarks/gpu_latency.csv", made_by, "model", "median_ms", *columns)
+        return self._table("benchmarks/gpu_latency.csv", made_by, "model", "median_ms", "macs", *columns)
 
     @cached_property
     def training_speed(self) -> dict:

@@ -176,6 +176,9 @@ def gpu_latency(results: Results) -> pd.DataFrame:
     wide = table.pivot(index="model", columns="how", values="median_ms")
     wide = wide[table["how"].unique()].sort_values(table["how"].iloc[0])
     shown = wide.map(lambda value: "-" if pd.isna(value) else f"{value:.1f}")
+    last = table.drop_duplicates("model", keep="last").set_index("model")
+    height, width = last[["height", "width"]].iloc[0]
+    shown.insert(0, f"GMACs at {height}x{width}", (last.loc[shown.index, "macs"] / 1e9).map("{:.1f}".format))
     shown.insert(0, "network", [f"`{name}`" for name in shown.index])
     return shown
 

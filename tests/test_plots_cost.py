@@ -135,10 +135,12 @@ def test_reach_is_drawn_around_its_centre_and_never_below_the_scale():
 def test_machine_times_are_shares_of_the_network_with_the_most_macs(study_results):
     results = Results(study_results)
     table, size = shares_of_largest(results)
-    macs, timed = results.comparison.groupby("name")["cost.macs"].first(), results.gpu_latency
+    timed = results.gpu_latency
+    macs = timed.groupby("model")["macs"].first()
     assert (table.iloc[0] == 100).all() and macs[table.index[0]] == macs.max() and size == "512x1024"
-    # Only what ran and was timed on both machines.
-    assert set(table.index) == set(macs.index) & set(results.latency["model"]) & set(timed["model"])
+    assert table["counted"].to_dict() == pytest.approx((100 * macs / macs.max())[table.index].to_dict())
+    # Only what was timed on both machines.
+    assert set(table.index) == set(results.latency["model"]) & set(timed["model"])
     timed = timed.query("precision == 'fp32' and cuda_graphs").set_index("model")["median_ms"]
     assert table["recorded"].to_dict() == pytest.approx(
         {name: 100 * timed[name] / timed[table.index[0]] for name in table.index}

@@ -58,19 +58,18 @@ def shares_of_largest(results: Results) -> tuple[pd.DataFrame, str]:
     """MACs and times in per cent of those of the network with the most MACs, which comes first.
 
     Returns:
-        One row per network that was counted and timed on both machines: `counted`, `processor`, `one by one`
-        and `recorded`; and the size of the GPU's pictures, `HEIGHTxWIDTH`.
+        One row per network that was timed on both machines: `counted`, `processor`, `one by one` and
+        `recorded`; and the size of the GPU's pictures, `HEIGHTxWIDTH`.
 
     Raises:
-        MissingResults: If one of the times was not measured, or no run has ended.
+        MissingResults: If one of the times was not measured.
     """
-    counted = results.comparison.groupby("name")["cost.macs"].first()
     timed = results.gpu_latency
     # The file's first size and format; each way was measured under both.
     first = timed[(timed[_CONDITIONS] == timed.iloc[0][_CONDITIONS]).all(axis=1)]
     ways = first.pivot(index="model", columns="cuda_graphs", values="median_ms")
     columns = {
-        "counted": counted,
+        "counted": first.groupby("model")["macs"].first(),
         "processor": results.latency.set_index("model")["median_ms"],
         "one by one": ways[False],
         "recorded": ways[True],
