@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from seglab import comparison, lr_curve, metrics, plots, render, runs, samples
 from seglab.differences import ablation_differences
@@ -162,6 +163,22 @@ def test_names_cover_neither_points_nor_each_other():
         assert all(axes.get_window_extent().contains(*corner) for corner in box.corners())
         ends = np.array([[box.x0, box.y0], [box.x1, box.y1]])
         assert np.argmin([np.linalg.norm(centre - centre.clip(*ends)) for centre in centres]) == nth
+
+
+def test_a_name_without_room_beside_its_point_stands_farther_away_with_a_line_to_it():
+    with style():
+        figure = new_figure(120, 80)
+        axes = figure.subplots()
+        points = {f"point {n}": (n % 3 / 2, n // 3 / 2) for n in range(9)}
+        axes.plot(*zip(*points.values(), strict=True), "o", ms=5)
+        axes.set(xlim=(-9, 10), ylim=(-9, 10))
+        name_points(axes, points, ["point 4"])
+        (text,) = axes.texts
+        figure.draw_without_rendering()
+        box = Text.get_window_extent(text)
+        centres = axes.transData.transform(list(points.values()))
+    assert text.arrow_patch is not None and not any(box.contains(*centre) for centre in centres)
+    assert all(axes.get_window_extent().contains(*corner) for corner in box.corners())
 
 
 def test_two_digits_are_kept_and_no_more():

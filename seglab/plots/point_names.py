@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 # Offset in points and alignment of what is tried, best first: right and left, a little above and below; then
@@ -19,6 +19,13 @@ _SIDES = [
     ((12, 10), "left", "bottom"), ((-12, 10), "right", "bottom"), ((12, -10), "left", "top"),
     ((-12, -10), "right", "top"), ((0, 14), "center", "bottom"), ((0, -14), "center", "top"),
 ]  # fmt: skip
+# Where there is no room beside the point: farther away, with a line to it.
+_FARTHER = [
+    ((x * away, y * away), "left" if x > 0 else "right" if x < 0 else "center", "bottom" if y > 0 else "top")
+    for away in (16, 24, 34)
+    for x, y in ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1.3), (0, -1.3))
+]
+_LEADER = {"arrowstyle": "-", "lw": 0.5, "color": "#777777", "shrinkA": 0, "shrinkB": 3}
 _MARKER_PT = 4  # half of what a point covers
 
 
@@ -31,8 +38,8 @@ def name_points(
 ) -> None:
     """Writes names beside points, each where it covers least of what is there.
 
-    That are the points, a line, other names, and the edge. All else must have been drawn, for this fixes the
-    figure's layout.
+    That are the points, a line, other names, and the edge. Where all places beside the point are bad, a thin
+    line joins the name to it. All else must have been drawn, for this fixes the figure's layout.
 
     Args:
         axes: Where the points are.
@@ -52,12 +59,13 @@ def name_points(
         along = [np.interp(steps, range(len(corners)), axis) for axis in corners.T]
         taken += _squares(np.transpose(along), 0.5 * point)
     for name in named:
-        tried = [_annotate(axes, name, points[name], side, size) for side in _SIDES]
-        boxes = [one.get_window_extent() for one in tried]
-        costs = [
-            _covered(box, taken, axes.get_window_extent()) + _area(box) * _misleads(box, name, centres)
-            for box in boxes
-        ]
+        tried = [_annotate(axes, name, points[name], side, size) for side in (*_SIDES, *_FARTHER)]
+        boxes = [_letters(one) for one in tried]
+        costs = []
+        for nth, box in enumerate(boxes):
+            far = nth >= len(_SIDES)
+            worse = 0.05 if far else _misleads(box, name, centres)
+            costs.append(_covered(box, taken, axes.get_window_extent()) + worse * _area(box))
         best = costs.index(min(costs))
         taken.append(boxes[best])
         for one in (*tried[:best], *tried[best + 1 :]):
@@ -69,9 +77,16 @@ def _annotate(axes: Axes, name: str, point: tuple[float, float], side: tuple, si
     text = axes.annotate(
         name, point, xytext=offset, textcoords="offset points", ha=ha, va=va, fontsize=size,
         path_effects=[withStroke(linewidth=2, foreground="white")], zorder=1.5,  # below the points
+        arrowprops=_LEADER if side in _FARTHER else None,
     )  # fmt: skip
     text.set_in_layout(False)
     return text
+
+
+def _letters(text: Annotation) -> Bbox:
+    """Where the letters of a name stand, without its line."""
+    text.get_window_extent()  # puts them into their place
+    return Text.get_window_extent(text)
 
 
 def _squares(centres: Iterable[np.ndarray], half: float) -> list[Bbox]:
