@@ -1,8 +1,11 @@
 """Milliseconds that a GPU takes for one picture: every network of the comparison, side by side.
 
-In two ways: `cuda_graphs` False starts the kernels one after the other, as `seglab predict` does; True
-replays a recording of them, which leaves the GPU's own time. cuDNN chooses its kernels by timing them. `fp32`
-means what torch makes of it: convolutions in TF32.
+In two ways: `cuda_graphs` False starts the kernels one after the other, as PyTorch does; True replays a
+recording of them, which leaves the GPU's own time. cuDNN chooses its kernels by timing them. `fp32` means what
+torch makes of it: convolutions in TF32. `bf16` is autocast, which converts every weight for every picture.
+
+The stored file has what was measured before the time on that GPU ended: the first size, the first two formats,
+and of each the medians alone.
 
     python benchmarks/gpu_latency.py [--save]
 """
@@ -10,7 +13,6 @@ means what torch makes of it: convolutions in TF32.
 import argparse
 import platform
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -37,17 +39,19 @@ def measure() -> Iterator[pd.DataFrame]:
     classes = CITYSCAPES.num_classes
     models = {name: create_model(c.name, classes, **c.options) for name, c in configs.items()}
     tables = []
-    for (height, width), form, cuda_graphs in product(SIZES, FORMATS, (False, True)):
-        execution = Execution(device, *form)
-        table = latency(models, (height, width), execution, warmup=5, cuda_graphs=cuda_graphs)
-        shown = table.set_index("model")["median_ms"].round(2).to_dict()
-        print(f"{height}x{width}, {execution.describe()}, graphs {cuda_graphs}: {shown}", flush=True)
+    for height, width in SIZES:
         size = height, width
         macs = [model_complexity(c.name, classes, size, **c.options).macs for c in configs.values()]
-        table = table.assign(macs=macs, height=height, width=width)
-        tables.append(table.round({"median_ms": 2, "p95_ms": 2}))
-        yield pd.concat(tables).assign(torch=torch.__version__, python=platform.python_version())
-        torch.cuda.empty_cache()
+        for form in FORMATS:
+            execution = Execution(device, *form)
+            for cuda_graphs in (False, True):
+                table = latency(models, size, execution, warmup=5, cuda_graphs=cuda_graphs)
+                shown = table.set_index("model")["median_ms"].round(2).to_dict()
+                print(f"{height}x{width}, {execution.describe()}, graphs {cuda_graphs}: {shown}", flush=True)
+                table = table.assign(macs=macs, height=height, width=width)
+                tables.append(table.round({"median_ms": 2, "p95_ms": 2}))
+                torch.cuda.empty_cache()
+            yield pd.concat(tables).assign(torch=torch.__version__, python=platform.python_version())
 
 
 def main() -> None:

@@ -118,18 +118,25 @@ def device_twins(results: Results) -> pd.DataFrame:
     """Scores of runs that were trained with the same seed on a processor and on a GPU.
 
     Returns:
-        One row per network, by name: mean IoU on CamVid's test split, `processor` and `gpu`.
+        One row per pair, by name in the plan's order: mean IoU on CamVid's test split, `processor` and
+        `gpu`.
 
     Raises:
         MissingResults: If there is no such pair.
     """
-    made_by, column = "seglab study-full", "scores.test.mean_iou"
-    there = results.study(comparison.GPU_STUDY, f"{made_by} (with a GPU)").set_index(["name", "seed"])[column]
-    here = results.study(comparison.STUDY, made_by).query("not on_gpu").set_index(["name", "seed"])[column]
-    twins = pd.DataFrame({"processor": here, "gpu": there}).dropna().droplevel("seed")
-    if twins.empty:
-        raise MissingResults(f"{results.root}: no run on a processor and on a GPU", made_by)
-    return twins.loc[[name for name in comparison.NETWORKS if name in twins.index]]
+    made, rows = results.runs, {}
+    if not made.empty:
+        made = made.set_index(["study", "name", "seed"])
+    for twin in comparison.twins():
+        one, other = ((study, twin.name, twin.seed) for study in (comparison.STUDY, twin.study))
+        if one in made.index and other in made.index:
+            both = made.loc[[one, other]].set_index("on_gpu")["scores.test.mean_iou"]
+            if set(both.index) == {True, False}:
+                rows[twin.name] = {"processor": both[False], "gpu": both[True]}
+    if not rows:
+        what = f"{results.root}: nothing that ran on a processor and on a GPU"
+        raise MissingResults(what, "seglab study-full")
+    return pd.DataFrame(rows).T
 
 
 def device_difference(results: Results) -> tuple[float, float, float]:
@@ -140,18 +147,24 @@ def device_difference(results: Results) -> tuple[float, float, float]:
     Raises:
         MissingResults: As `device_twins` does.
     """
-    twins = device_twins(results)
-    values = twins["gpu"] - twins["processor"]
+    pairs = device_twins(results)
+    values = pairs["gpu"] - pairs["processor"]
     half = math.nan
     if len(values) > 1:
         half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * values.std() / math.sqrt(len(values))
     return values.mean(), values.mean() - half, values.mean() + half
 
 
-def comparison_spread(results: Results) -> SeedSpread | None:
-    """The spread over the seeds of the comparison's networks; None as long as none has two."""
+def comparison_spread(results: Results, *, with_gpu: bool = True) -> SeedSpread | None:
+    """The spread over the seeds of the comparison's networks; None as long as none has two.
+
+    Args:
+        results: The folder of results.
+        with_gpu: Whether runs of a GPU count.
+    """
     try:
-        return seed_spread(results.comparison, "scores.test.mean_iou")
+        table = results.comparison
+        return seed_spread(table if with_gpu else table[~table["on_gpu"]], "scores.test.mean_iou")
     except MissingResults:
         return None
 

@@ -6,11 +6,10 @@ Every verdict is computed from `results/`, and changes with it.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable
-from functools import partial
 
 import pandas as pd
+from scipy import stats
 
 from seglab import comparison, metrics, runs
 from seglab.differences import comparison_spread, device_difference, device_twins
@@ -26,6 +25,8 @@ SMALL, LARGE = "minihrnet_a3", "hrnetv2_w48"
 # By so much the times of two networks may differ that are one and the same: `miniunet_lite0` with and without
 # pretrained weights differ by half of it in `latency.csv`.
 LEVEL_TIMES = 0.1
+# Under which times of a GPU can be compared.
+GPU_CONDITIONS = ["device", "height", "width", "precision", "memory_format", "cuda_graphs"]
 
 
 def rate_choice(results: Results) -> str:
@@ -57,45 +58,81 @@ def plan_kept(results: Results) -> str:
         MissingResults: If there is none.
     """
     planned = {(one.name, one.seed): one for one in [*comparison.networks(), *comparison.ablations()]}
-    there, another, unplanned = 0, [], []
-    gpus: Counter[str] = Counter()
+    there, of_gpu, another, unplanned = 0, 0, [], []
     for row in results.study(comparison.STUDY, "seglab study-full").itertuples():
         one = planned.get((row.name, row.seed))
         if one is None:
             unplanned.append(f"{row.name} seed {row.seed}")
             continue
         there += 1
-        if row.on_gpu:
-            gpus[runs.read_summary(row.folder)["provenance"]["device"]] += 1
+        of_gpu += row.on_gpu
         if runs.read_experiment(row.folder) != one:
             another.append(f"{row.name} seed {row.seed}")
     kept = ", and all have the plan's configuration to the letter."
     if another:
         kept = f". NOT as planned: {', '.join(another)}."
+    if of_gpu:
+        kept += f" The plan's machine is a processor; {of_gpu} of the runs that have ended are of a GPU."
     beside = f" Not in the plan at all: {', '.join(unplanned)}." if unplanned else ""
-    elsewhere = "".join(f" On a GPU, {name}: {number} of them." for name, number in gpus.items())
-    return f"{there} of {len(planned)} planned runs have ended{kept}{elsewhere}{beside}"
+    return f"{there} of {len(planned)} planned runs have ended{kept}{beside}"
 
 
 def device_effect(results: Results) -> str:
-    """Whether runs of a GPU may stand among those of processors, in a sentence.
+    """By how much runs of a GPU score otherwise than those of a processor, in a few sentences.
 
-    If the machine moves no score, the same seed on two of them gives a mean difference near 0, and the
-    differences scatter no more than those of two seeds on one.
+    If the machine shifts scores in no direction, the same seed on both gives a mean difference near 0; and if
+    it is no more than another seed, the differences scatter as those between two seeds do.
 
     Raises:
         MissingResults: If nothing was trained on both.
     """
-    twins, (mean, low, high) = device_twins(results), device_difference(results)
-    deviation, spread = (twins["gpu"] - twins["processor"]).std(), comparison_spread(results)
-    networks = f"{len(twins)} network{'s' * (len(twins) > 1)}"
-    said = f"{networks}, one seed on a GPU and on a processor: {100 * mean:+.1f} points on average"
-    if len(twins) > 1:
-        said += f" (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
-        said += f"; the differences have a standard deviation of {100 * deviation:.1f}"
-    if spread is not None:
-        said += f", those between two seeds one of {100 * math.sqrt(2) * spread.deviation:.1f}"
-    return f"{said}."
+    pairs, (mean, low, high) = device_twins(results), device_difference(results)
+    said = (
+        f"{len(pairs)} of {len(comparison.twins())} planned pairs are there. On the GPU the score is "
+        f"{points(mean)} points higher"
+    )
+    if len(pairs) > 1:
+        said += f" on average (95 % interval {points(low)} to {points(high)})"
+        values, degrees = pairs["gpu"] - pairs["processor"], len(pairs) - 1
+        ends = [values.std() * math.sqrt(degrees / stats.chi2.ppf(p, degrees)) for p in (0.975, 0.025)]
+        said += f"; the standard deviation of a difference is {_spread(values.std())}"
+        said += f" ({_spread(ends[0])} to {_spread(ends[1])})"
+        if spread := comparison_spread(results, with_gpu=False):
+            two_seeds = math.sqrt(2) * spread.deviation
+            said += f", and between two seeds on a processor {_spread(two_seeds)}"
+    said += f". {_other_releases(results, list(pairs.index))}"
+    made = results.study(comparison.STUDY, "seglab study-full").query("on_gpu")
+    alone = [f"`{name}`" for name in dict.fromkeys(made["name"]) if name not in pairs.index]
+    if alone:
+        said += f" Among the results are runs of a GPU without such a pair: {', '.join(alone)}."
+    return said
+
+
+def _other_releases(results: Results, names: list[str]) -> str:
+    """What else differs between the two runs of the pairs: releases of what they run on."""
+    sides = []
+    for study in (comparison.STUDY, comparison.GPU_STUDY):
+        folders = [results.root / study / name / "seed0" for name in names]
+        found = [runs.read_summary(folder)["provenance"].get("versions", {}) for folder in folders]
+        sides.append({key: sorted({one[key] for one in found if key in one}) for key in found[0]})
+    here, there = sides
+    other = [
+        f"{key} {', '.join(here[key])} and {', '.join(there[key])}"
+        for key in here
+        if key in there and here[key] != there[key]
+    ]
+    if not other:
+        return "Both have the same releases of all libraries."
+    return f"That is the effect of all that differs: the device, and releases ({'; '.join(other)})."
+
+
+def points(fraction: float) -> str:
+    """A difference of scores in points, with its sign; what rounds to nothing has a plus."""
+    return f"{round(100 * fraction, 1) + 0.0:+.1f}"
+
+
+def _spread(fraction: float) -> str:
+    return f"{100 * fraction:.1f}"
 
 
 def worth(results: Results) -> pd.DataFrame:
@@ -259,12 +296,6 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
         how = f"{one['height']}x{one['width']}, {one['precision']}, {one['memory_format']}"
         return f"one picture, {how}", table["median_ms"]
 
-    def on_gpu(cuda_graphs: bool, way: str) -> tuple[str, pd.Series]:
-        table = results.gpu_latency.query("cuda_graphs == @cuda_graphs").drop_duplicates("model")
-        one = table.iloc[0]
-        how = f"{one['height']}x{one['width']}, {one['precision']}, {one['memory_format']}"
-        return f"one picture, {how}, {one['device']}, kernels {way}", table.set_index("model")["median_ms"]
-
     def minutes() -> tuple[str, pd.Series]:
         made = results.comparison
         if "time.cpu_seconds" not in made:  # older runs did not record it
@@ -277,11 +308,20 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
     add(lambda: step("plain", "fp32, contiguous"), "s")
     add(lambda: step("seglab auto", "each in its fastest format"), "s")
     add(picture, "ms")
-    for cuda_graphs, way in ((False, "one by one"), (True, "recorded")):
-        add(partial(on_gpu, cuda_graphs, way), "ms")
     add(minutes, "min")
+    try:
+        timed = results.gpu_latency
+    except MissingResults:
+        timed = pd.DataFrame(columns=GPU_CONDITIONS)
+    for how, one in timed.groupby(GPU_CONDITIONS, sort=False):
+        add(lambda how=how, one=one: (_gpu_picture(*how), one.set_index("model")["median_ms"]), "ms")
     table = pd.DataFrame(rows, columns=["what", small, large, "unit"])
     return table.assign(ratio=table[small] / table[large])
+
+
+def _gpu_picture(device: str, height: int, width: int, precision: str, memory_format: str, recorded: bool) -> str:
+    way = "recorded" if recorded else "one by one"
+    return f"one picture, {height}x{width}, {precision}, {memory_format}, {device}, kernels {way}"
 
 
 def published(results: Results) -> pd.DataFrame:
@@ -368,12 +408,14 @@ def _judge_speed(results: Results) -> tuple[str, str]:
         f"{min(times):.2f} to {max(times):.2f} times the time ({len(times)} measurements)"
     )
     level = f"{100 * LEVEL_TIMES:.0f} % are within the noise"
+    of_gpu = table["what"].str.contains("kernels").sum()
+    where = "on a processor" if not of_gpu else "on a processor and on a GPU" if of_gpu < len(times) else "on a GPU"
     if max(times) <= 1 - LEVEL_TIMES:
         return found, "confirmed"
     if min(times) > 1 - LEVEL_TIMES and max(times) >= 1 + LEVEL_TIMES:
-        return found, f"contradicted: level or slower wherever it was timed ({level})"
+        return found, f"contradicted {where}: level or slower wherever it was timed ({level})"
     if min(times) > 1 - LEVEL_TIMES:
-        return found, f"not confirmed: level wherever it was timed ({level})"
+        return found, f"not confirmed {where}: level wherever it was timed ({level})"
     return found, "it depends on what is timed"
 
 

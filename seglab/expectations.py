@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pandas as pd
 
 from seglab import comparison
-from seglab.differences import comparison_spread
-from seglab.evidence import LARGE, SMALL
+from seglab.differences import SeedSpread, comparison_spread
+from seglab.evidence import LARGE, SMALL, points
 from seglab.results import Results
 
 CONTROL = "hrnetv2_w18"  # of approach 3: as many parameters
@@ -22,30 +22,42 @@ def expectations(results: Results) -> pd.DataFrame:
 
     An expectation is about the sign of a difference between two mean scores on CamVid's test split; its 95 %
     interval is that of `seed_differences`. Where several networks could stand for one side, it is the best.
+    The last column leaves out what was trained on a GPU.
 
     Raises:
         MissingResults: If the comparison has no run.
     """
-    made, spread = results.study(comparison.STUDY, "seglab study-full"), comparison_spread(results)
-    groups = made.groupby("name")["scores.test.mean_iou"]
-    mean, seeds = groups.mean(), groups.count()
-    rows = []
+    made, rows = results.study(comparison.STUDY, "seglab study-full"), []
     for text, (expected, one, other) in _EXPECTATIONS.items():
         pair = [side(results) if callable(side) else side for side in (one, other)]
         row = {"we expected": text, "difference": " - ".join(f"`{name}`" for name in pair if name)}
-        if spread is None or not all(name in mean for name in pair):
+        found = _difference(made, pair, comparison_spread(results))
+        if found is None:
             row |= {"points": "-", "95 % interval": "-", "seeds": "-", "so far": "the runs are not there yet"}
         else:
-            value, numbers = mean[pair[0]] - mean[pair[1]], seeds[pair].tolist()
-            low, high = spread.interval(value, *numbers)
+            value, low, high, seeds = found
             row |= {
-                "points": f"{100 * value:+.1f}",
-                "95 % interval": f"{100 * low:+.1f} to {100 * high:+.1f}",
-                "seeds": " and ".join(map(str, numbers)),
+                "points": points(value),
+                "95 % interval": f"{points(low)} to {points(high)}",
+                "seeds": seeds,
                 "so far": _so_far(expected, low, high),
             }
+        here = _difference(made[~made["on_gpu"]], pair, comparison_spread(results, with_gpu=False))
+        row["on processors alone"] = f"{points(here[0])} ({points(here[1])} to {points(here[2])})" if here else "-"
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _difference(
+    made: pd.DataFrame, pair: list[str | None], spread: SeedSpread | None
+) -> tuple[float, float, float, str] | None:
+    """Difference of two means, its interval, and the seeds behind both; None where runs are missing."""
+    groups = made.groupby("name")["scores.test.mean_iou"]
+    mean, seeds = groups.mean(), groups.count()
+    if spread is None or not all(name in mean for name in pair):
+        return None
+    value, numbers = mean[pair[0]] - mean[pair[1]], seeds[pair].tolist()
+    return value, *spread.interval(value, *numbers), " and ".join(map(str, numbers))
 
 
 def _best(results: Results, chosen: pd.Series) -> str | None:

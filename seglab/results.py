@@ -136,7 +136,7 @@ class Results:
         """
         table = self.runs
         if not table.empty:
-            aside = table["study"].isin((comparison.TUNING_STUDY, comparison.GPU_STUDY))
+            aside = table["study"].isin(comparison.ASIDE)
             aside |= table["name"].isin({one.name for one in comparison.ablations()})
             table = table[(table["data"] == "camvid") & ~aside]
         if table.empty:

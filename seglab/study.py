@@ -49,7 +49,7 @@ def run_study() -> None:
 def run_full_study(at_once: int = 1) -> None:
     """Trains what is missing of every study, and redraws the figures.
 
-    Where there is a GPU, also the runs that only a GPU can make.
+    Runs are made on a GPU where there is one. Also made are the twins, of runs that another machine made.
 
     Args:
         at_once: Trainings side by side.
@@ -65,8 +65,8 @@ def run_full_study(at_once: int = 1) -> None:
     from seglab.plots import draw
 
     create_dataset("camvid", "train")
-    of_gpu = comparison.on_gpu() if torch.cuda.is_available() else []
-    train_missing([*comparison.everything(), *of_gpu], at_once)
+    train_missing(comparison.everything(), at_once)
+    train_missing(_twins(torch.cuda.is_available()), at_once)
     draw(results=runs.workspace() / "results", figures=runs.workspace() / "figures")
 
 
@@ -125,6 +125,20 @@ def measure_latency() -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     runs.write_text(path, table.to_csv(index=False))
     return path
+
+
+def _twins(has_gpu: bool) -> list[Experiment]:
+    """The comparison's twins that this machine can make, of runs that were made on the other kind."""
+    from seglab import comparison
+
+    table = runs.load(runs.workspace() / "results").query("study == @comparison.STUDY")
+    on_gpu = table.set_index(["name", "seed"])["on_gpu"]
+    return [
+        one
+        for one in comparison.twins()
+        if (one.training.device == "cpu" or has_gpu)
+        and on_gpu.get((one.name, one.seed)) is (one.training.device == "cpu")
+    ]
 
 
 def _is_there(experiment: Experiment) -> bool:

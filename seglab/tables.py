@@ -17,9 +17,9 @@ import pandas as pd
 from seglab import comparison as plan
 from seglab import repeats, runs
 from seglab.config import unknown
-from seglab.differences import ablation_differences, device_difference, device_twins
+from seglab.differences import ablation_differences, device_twins
 from seglab.errors import ConfigError
-from seglab.evidence import claims, unlearnt
+from seglab.evidence import claims, points, unlearnt
 from seglab.expectations import expectations
 from seglab.results import MissingResults, Results
 
@@ -69,7 +69,7 @@ def comparison(results: Results) -> pd.DataFrame:
             {
                 "network": f"`{name}`",
                 "seeds": f"{len(of_name)} of {planned[name]}",
-                "on a GPU": _number(of_name["on_gpu"].sum()),
+                "runs on a GPU": f"{of_name['on_gpu'].sum()}" if len(of_name) else "-",
                 "test mIoU (%)": spread(of_name["scores.test.mean_iou"]),
                 "unseen drive": spread(of_name["scores.test_seq05vd.mean_iou"]),
                 "continued drive": spread(of_name["scores.test_0001tp.mean_iou"]),
@@ -100,7 +100,7 @@ def ablations(results: Results) -> pd.DataFrame:
             {
                 "run": f"`{name}`",
                 "seeds": f"{len(of_name)} of {planned[name]}",
-                "on a GPU": _number(of_name["on_gpu"].sum()),
+                "runs on a GPU": f"{of_name['on_gpu'].sum()}" if len(of_name) else "-",
                 "test mIoU (%)": spread(of_name[column]),
                 "difference": "-" if math.isnan(value) else f"{value:+.1f}",
                 "95 % interval": "-" if math.isnan(low) else f"{low:+.1f} to {high:+.1f}",
@@ -129,7 +129,7 @@ def budget(results: Results) -> pd.DataFrame:
     table = results.runs
     if table.empty:
         raise MissingResults("no finished run", "seglab study-full")
-    planned = [*plan.everything(), *plan.on_gpu()]
+    planned = [*plan.everything(), *plan.twins()]
     missing = Counter(one.study for one in results.missing(planned))
     whole = Counter(one.study for one in planned)
     rows = []
@@ -142,43 +142,50 @@ def budget(results: Results) -> pd.DataFrame:
                 "study": "**all**" if study is None else f"`{study}`",
                 "runs": f"{len(chosen)}",
                 "missing": f"{left} of {number}" if number else "-",
-                "hours": _number(here["time.seconds"].sum() / 3600, ".1f"),
-                "processor hours": _processor_hours(here),
-                "on a GPU": _number(len(there)),
-                "GPU hours": _number(there["time.seconds"].sum() / 3600, ".1f"),
+                "hours on a processor": f"{here['time.seconds'].sum() / 3600:.1f}",
+                "CPU hours, all threads": _processor_hours(here),
+                "runs on a GPU": f"{len(there)}",
+                "hours on a GPU": f"{there['time.seconds'].sum() / 3600:.1f}",
             }
         )
     return pd.DataFrame(rows)
 
 
-def on_gpu(results: Results) -> pd.DataFrame:
-    """Runs with the same seed on a processor and on a GPU, and by how much their scores differ.
+def twins(results: Results) -> pd.DataFrame:
+    """Mean IoU on CamVid's test split of runs with the same seed on a processor and on a GPU.
 
-    The last row has the means, and the 95 % interval of the mean difference, Student's over the networks.
+    The two machines differ in more than the device: see the sentences beside the table.
     """
-    twins, (mean, low, high) = device_twins(results), device_difference(results)
     rows = []
-    for name, pair in (100 * twins).iterrows():
-        cells = f"{pair['processor']:.1f}", f"{pair['gpu']:.1f}", f"{pair['gpu'] - pair['processor']:+.1f}"
-        rows.append((f"`{name}`", *cells, "-"))
-    ends = "-" if math.isnan(low) else f"{100 * low:+.1f} to {100 * high:+.1f}"
-    rows.append(("**mean**", *map("{:.1f}".format, 100 * twins.mean()), f"{100 * mean:+.1f}", ends))
-    columns = ["network", "on a processor", "on a GPU", "difference", "95 % interval"]
+    for name, pair in device_twins(results).iterrows():
+        here, there = (f"{100 * pair[side]:.1f}" for side in ("processor", "gpu"))
+        rows.append((f"`{name}`", here, there, points(pair["gpu"] - pair["processor"])))
+    columns = ["network", "mIoU on a processor (%)", "mIoU on a GPU (%)", "difference"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def gpu_latency(results: Results) -> pd.DataFrame:
-    """Milliseconds of a GPU for one picture, its kernels started one by one, or recorded and replayed."""
+    """Milliseconds of a GPU for one picture, medians.
+
+    One by one: the processor starts each kernel, as PyTorch does. Recorded: all starts are one, a CUDA graph,
+    which leaves the GPU's own time. fp32 has its convolutions in TF32, as PyTorch does on such a GPU; bf16
+    converts every weight for every picture.
+    """
     table = results.gpu_latency
-    way = table["cuda_graphs"].map({False: "one by one", True: "recorded"})
+    if table.empty:
+        raise MissingResults(f"{results.root}: no times of a GPU", "python benchmarks/gpu_latency.py --save")
     size = table["height"].astype(str) + "x" + table["width"].astype(str)
-    table = table.assign(how=size + ", " + table["precision"] + ", " + table["memory_format"] + ", " + way)
+    way = table["cuda_graphs"].map({False: "one by one", True: "recorded"})
+    how = size + ", " if size.nunique() > 1 else pd.Series("", table.index)
+    how += table["precision"] + ", "
+    if table["memory_format"].nunique() > 1:
+        how += table["memory_format"] + ", "
+    table = table.assign(how=how + way)
     wide = table.pivot(index="model", columns="how", values="median_ms")
     wide = wide[table["how"].unique()].sort_values(table["how"].iloc[0])
-    shown = wide.map(lambda value: "-" if pd.isna(value) else f"{value:.1f}")
-    last = table.drop_duplicates("model", keep="last").set_index("model")
-    height, width = last[["height", "width"]].iloc[0]
-    shown.insert(0, f"GMACs at {height}x{width}", (last.loc[shown.index, "macs"] / 1e9).map("{:.1f}".format))
+    shown = wide.map(lambda value: "-" if pd.isna(value) else f"{value:.1f}").add_suffix(" (ms)")
+    macs = table.groupby("model")["macs"].first()[shown.index] / 1e9
+    shown.insert(0, f"GMACs at {size.iloc[0]}", macs.map("{:.1f}".format))
     shown.insert(0, "network", [f"`{name}`" for name in shown.index])
     return shown
 
@@ -276,7 +283,7 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "ablations": ablations,
     "claims": claims,
     "expectations": expectations,
-    "on_gpu": on_gpu,
+    "twins": twins,
     "gpu_latency": gpu_latency,
     "phases": phases,
     "faults": faults,
@@ -289,11 +296,6 @@ def spread(values: Iterable[float]) -> str:
     if series.empty:
         return "-"
     return f"{series.mean():.1f}" + (f" ± {series.std():.1f}" if len(series) > 1 else "")
-
-
-def _number(value: float, form: str = ".0f") -> str:
-    """A number, or a dash where there is nothing."""
-    return format(value, form) if value else "-"
 
 
 def _mean(table: pd.DataFrame, column: str, unit: float, form: str) -> str:

@@ -71,7 +71,7 @@ def study_results(tmp_path_factory):
     rng = np.random.default_rng(0)
     planned = [*comparison.networks(), *comparison.ablations(), *comparison.soccer_phases()]
     planned = [one for one in planned if one.seed < 2 and (one.name in INVENTED or one.phases)]
-    planned += [*comparison.tuning(), *(one for one in comparison.on_gpu() if one.name in INVENTED)]
+    planned += [*comparison.tuning(), *(one for one in comparison.twins() if one.name in INVENTED)]
     for nth, experiment in enumerate(planned):
         _invent_run(root, experiment, nth, rng)
     names = [one.name for one in comparison.networks() if one.name in INVENTED]

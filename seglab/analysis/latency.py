@@ -88,13 +88,14 @@ def _forward(model: SegmentationModel, image: torch.Tensor, execution: Execution
 
 def _recorded(one: Callable[[], object], execution: Execution) -> Callable[[], object]:
     """The same pass as a CUDA graph; it has run a few times before, as recording demands."""
-    beside = torch.cuda.Stream(execution.device)
-    beside.wait_stream(torch.cuda.current_stream(execution.device))
-    with torch.cuda.stream(beside):
-        for _ in range(3):
+    with torch.cuda.device(execution.device):  # graphs are recorded on the current device
+        beside = torch.cuda.Stream()
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):
+            for _ in range(3):
+                one()
+        torch.cuda.current_stream().wait_stream(beside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
             one()
-    torch.cuda.current_stream(execution.device).wait_stream(beside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        one()
     return graph.replay

@@ -26,7 +26,9 @@ def ablation(results: Results) -> Figure:
         axes.axvline(0, color="#333333", lw=1)
         places = range(len(changes))
         axes.hlines(places, changes["low"], changes["high"], color=SERIES[4], lw=3)
-        axes.plot(changes["value"], places, "o", color=SERIES[0], ms=5)
+        of_gpu = others.groupby("name")["on_gpu"].any()[changes.index].tolist()
+        for place, value, hollow in zip(places, changes["value"], of_gpu, strict=True):
+            axes.plot(value, place, "o", color=SERIES[0], ms=5, mfc="white" if hollow else SERIES[0])
         for place, value in enumerate(changes["value"]):
             axes.annotate(
                 f"{value:+.1f}", (value, place), xytext=(0, 6), textcoords="offset points", ha="center",
@@ -38,6 +40,7 @@ def ablation(results: Results) -> Figure:
         axes.set_xlabel("difference in mean IoU on CamVid test (points)")
         axes.grid(axis="y", visible=False)
         spread = comparison_spread(results)
-        title = f"line: {base}, {seeds(own)}; changes: {seeds_each(others)}"
+        title = f"0: {base}, mean of {seeds(own)}; changes: {seeds_each(others)}"
+        title += "; hollow: trained on a GPU" if any(of_gpu) else ""
         axes.set_title(f"{title}\n{spread}" if spread else title, loc="left")
     return figure

@@ -25,7 +25,7 @@ def training_curves(results: Results) -> Figure:
     """
     table = results.runs
     if not table.empty:
-        table = table[~table["study"].isin((comparison.TUNING_STUDY, comparison.GPU_STUDY))]
+        table = table[~table["study"].isin(comparison.ASIDE)]
     if table.empty:
         raise MissingResults(f"{results.root}: no finished run", "seglab study-full")
     groups = list(table.groupby(["study", "name"], sort=True))

@@ -30,8 +30,8 @@ def load(root: Path | str = "results") -> pd.DataFrame:
 
     Returns:
         One row per run: study, name, seed, profile, model, data, pretrained (whether a part of the network
-        did not start from chance), on_gpu (whether it was trained on one), folder, and the scalar entries of
-        `summary.json` with their sections joined by dots (`scores.mean_iou`, `cost.params`, …).
+        did not start from chance), on_gpu (whether a GPU made it, or a part of it), folder, and the scalar
+        entries of `summary.json` with their sections joined by dots (`scores.mean_iou`, `cost.params`, …).
     """
     rows = []
     for folder in find(root):
@@ -45,12 +45,18 @@ def load(root: Path | str = "results") -> pd.DataFrame:
                 "model": experiment.model.name,
                 "data": experiment.data.name,
                 "pretrained": bool(experiment.model.options.get("pretrained", False)),
-                "on_gpu": summary.get("provenance", {}).get("device", "cpu") != "cpu",
+                "on_gpu": _on_gpu(summary.get("provenance", {})),
                 "folder": folder.as_posix(),
                 **_flatten(summary),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _on_gpu(provenance: dict[str, Any]) -> bool:
+    sittings = [provenance, *provenance.get("sittings", [])]
+    # Imported runs were trained nobody knows where.
+    return any(one.get("device", "cpu") not in ("cpu", "unknown") for one in sittings)
 
 
 def check_same_protocol(first: Path | str, second: Path | str, split: str) -> None:
