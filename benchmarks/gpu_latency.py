@@ -1,11 +1,12 @@
 """Milliseconds that a GPU takes for one picture: every network of the comparison, side by side.
 
 In two ways: `cuda_graphs` False starts the kernels one after the other, as PyTorch does; True replays a
-recording of them, which leaves the GPU's own time. cuDNN chooses its kernels by timing them. `fp32` means what
-torch makes of it: convolutions in TF32. `bf16` is autocast, which converts every weight for every picture.
+recording of them, which leaves the GPU's own time. cuDNN chooses its kernels by timing them. `fp32` means
+what torch makes of it: convolutions in TF32. `bf16` is autocast, which converts every weight for every
+picture.
 
-The stored file has what was measured before the time on that GPU ended: the first size, the first two formats,
-and of each the medians alone.
+The stored file has what was measured before the time on that GPU ended: the first size, the first two
+formats, and of each the medians alone.
 
     python benchmarks/gpu_latency.py [--save]
 """

@@ -119,24 +119,25 @@ def device_twins(results: Results) -> pd.DataFrame:
 
     Returns:
         One row per pair, by name in the plan's order: mean IoU on CamVid's test split, `processor` and
-        `gpu`.
+        `gpu`; and the runs' folders, `processor_folder` and `gpu_folder`.
 
     Raises:
         MissingResults: If there is no such pair.
     """
-    made, rows = results.runs, {}
-    if not made.empty:
-        made = made.set_index(["study", "name", "seed"])
+    rows, made = {}, {}
+    for run in results.runs.to_dict("records"):
+        made[run["study"], run["name"], run["seed"]] = run
     for twin in comparison.twins():
-        one, other = ((study, twin.name, twin.seed) for study in (comparison.STUDY, twin.study))
-        if one in made.index and other in made.index:
-            both = made.loc[[one, other]].set_index("on_gpu")["scores.test.mean_iou"]
-            if set(both.index) == {True, False}:
-                rows[twin.name] = {"processor": both[False], "gpu": both[True]}
+        both = [made.get((study, twin.name, twin.seed)) for study in (comparison.STUDY, twin.study)]
+        sides = {"gpu" if run["on_gpu"] else "processor": run for run in both if run}
+        if len(sides) == 2:
+            rows[twin.name] = {side: run["scores.test.mean_iou"] for side, run in sides.items()}
+            rows[twin.name] |= {f"{side}_folder": run["folder"] for side, run in sides.items()}
     if not rows:
         what = f"{results.root}: nothing that ran on a processor and on a GPU"
         raise MissingResults(what, "seglab study-full")
-    return pd.DataFrame(rows).T
+    columns = ["processor", "gpu", "processor_folder", "gpu_folder"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 def device_difference(results: Results) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 from scipy import stats
@@ -88,8 +89,8 @@ def device_effect(results: Results) -> str:
     """
     pairs, (mean, low, high) = device_twins(results), device_difference(results)
     said = (
-        f"{len(pairs)} of {len(comparison.twins())} planned pairs are there. On the GPU the score is "
-        f"{points(mean)} points higher"
+        f"{len(pairs)} of {len(comparison.twins())} planned pairs are there. On the GPU the score differs by "
+        f"{points(mean)} points"
     )
     if len(pairs) > 1:
         said += f" on average (95 % interval {points(low)} to {points(high)})"
@@ -100,7 +101,7 @@ def device_effect(results: Results) -> str:
         if spread := comparison_spread(results, with_gpu=False):
             two_seeds = math.sqrt(2) * spread.deviation
             said += f", and between two seeds on a processor {_spread(two_seeds)}"
-    said += f". {_other_releases(results, list(pairs.index))}"
+    said = f"{said}. {_other_releases(pairs)}".rstrip()
     made = results.study(comparison.STUDY, "seglab study-full").query("on_gpu")
     alone = [f"`{name}`" for name in dict.fromkeys(made["name"]) if name not in pairs.index]
     if alone:
@@ -108,22 +109,18 @@ def device_effect(results: Results) -> str:
     return said
 
 
-def _other_releases(results: Results, names: list[str]) -> str:
+def _other_releases(pairs: pd.DataFrame) -> str:
     """What else differs between the two runs of the pairs: releases of what they run on."""
-    sides = []
-    for study in (comparison.STUDY, comparison.GPU_STUDY):
-        folders = [results.root / study / name / "seed0" for name in names]
-        found = [runs.read_summary(folder)["provenance"].get("versions", {}) for folder in folders]
-        sides.append({key: sorted({one[key] for one in found if key in one}) for key in found[0]})
-    here, there = sides
-    other = [
-        f"{key} {', '.join(here[key])} and {', '.join(there[key])}"
-        for key in here
-        if key in there and here[key] != there[key]
-    ]
-    if not other:
-        return "Both have the same releases of all libraries."
-    return f"That is the effect of all that differs: the device, and releases ({'; '.join(other)})."
+    here, there = (
+        [runs.read_summary(folder).get("provenance", {}).get("versions", {}) for folder in pairs[column]]
+        for column in ("processor_folder", "gpu_folder")
+    )
+    other = []
+    for key in here[0]:
+        one, two = (", ".join(sorted({made[key] for made in side if key in made})) for side in (here, there))
+        if one != two:
+            other.append(f"{key} {one} and {two}")
+    return f"Other than the device differ the releases of {'; '.join(other)}." if other else ""
 
 
 def points(fraction: float) -> str:
@@ -313,15 +310,12 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
         timed = results.gpu_latency
     except MissingResults:
         timed = pd.DataFrame(columns=GPU_CONDITIONS)
-    for how, one in timed.groupby(GPU_CONDITIONS, sort=False):
-        add(lambda how=how, one=one: (_gpu_picture(*how), one.set_index("model")["median_ms"]), "ms")
+    for (device, height, width, *form, recorded), of_way in timed.groupby(GPU_CONDITIONS, sort=False):
+        way = "recorded" if recorded else "one by one"
+        what = f"one picture, {height}x{width}, {', '.join(form)}, {device}, kernels {way}"
+        add(partial(tuple, (what, of_way.set_index("model")["median_ms"])), "ms")
     table = pd.DataFrame(rows, columns=["what", small, large, "unit"])
     return table.assign(ratio=table[small] / table[large])
-
-
-def _gpu_picture(device: str, height: int, width: int, precision: str, memory_format: str, recorded: bool) -> str:
-    way = "recorded" if recorded else "one by one"
-    return f"one picture, {height}x{width}, {precision}, {memory_format}, {device}, kernels {way}"
 
 
 def published(results: Results) -> pd.DataFrame:
@@ -408,8 +402,9 @@ def _judge_speed(results: Results) -> tuple[str, str]:
         f"{min(times):.2f} to {max(times):.2f} times the time ({len(times)} measurements)"
     )
     level = f"{100 * LEVEL_TIMES:.0f} % are within the noise"
-    of_gpu = table["what"].str.contains("kernels").sum()
-    where = "on a processor" if not of_gpu else "on a processor and on a GPU" if of_gpu < len(times) else "on a GPU"
+    where = "on a processor"
+    if table["what"].str.contains("kernels").any():
+        where += " and on a GPU"
     if max(times) <= 1 - LEVEL_TIMES:
         return found, "confirmed"
     if min(times) > 1 - LEVEL_TIMES and max(times) >= 1 + LEVEL_TIMES:

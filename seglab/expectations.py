@@ -43,7 +43,10 @@ def expectations(results: Results) -> pd.DataFrame:
                 "so far": _so_far(expected, low, high),
             }
         here = _difference(made[~made["on_gpu"]], pair, comparison_spread(results, with_gpu=False))
-        row["on processors alone"] = f"{points(here[0])} ({points(here[1])} to {points(here[2])})" if here else "-"
+        row["on processors alone"] = "-"
+        if here is not None:
+            value, low, high, _ = here
+            row["on processors alone"] = f"{points(value)} ({points(low)} to {points(high)})"
         rows.append(row)
     return pd.DataFrame(rows)
 

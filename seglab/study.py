@@ -132,13 +132,13 @@ def _twins(has_gpu: bool) -> list[Experiment]:
     from seglab import comparison
 
     table = runs.load(runs.workspace() / "results").query("study == @comparison.STUDY")
-    on_gpu = table.set_index(["name", "seed"])["on_gpu"]
-    return [
-        one
-        for one in comparison.twins()
-        if (one.training.device == "cpu" or has_gpu)
-        and on_gpu.get((one.name, one.seed)) is (one.training.device == "cpu")
-    ]
+    made = set(zip(table["name"], table["seed"], table["on_gpu"], strict=True))
+    chosen = []
+    for one in comparison.twins():
+        on_cpu = one.training.device == "cpu"
+        if (on_cpu or has_gpu) and (one.name, one.seed, on_cpu) in made:
+            chosen.append(one)
+    return chosen
 
 
 def _is_there(experiment: Experiment) -> bool:

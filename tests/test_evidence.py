@@ -93,35 +93,46 @@ def test_a_run_that_is_not_as_planned_is_named(copy):
     assert evidence.plan_kept(Results(copy)).endswith("NOT as planned: segsmall seed 1.")
 
 
-def test_runs_of_a_gpu_are_named_with_it(copy):
+def test_runs_of_a_gpu_are_counted_and_their_times_are_not(copy):
     for seed in (0, 1):
         path = copy / comparison.STUDY / "segsmall" / f"seed{seed}" / "summary.json"
         edit(path, lambda record: record["provenance"].update(device="Fast One"))
-    said = evidence.plan_kept(Results(copy))
-    assert said.endswith("configuration to the letter. On a GPU, Fast One: 2 of them.")
+    assert evidence.plan_kept(Results(copy)).endswith(
+        "to the letter. The plan's machine is a processor; 2 of the runs that have ended are of a GPU."
+    )
     # Processor times are those of processors.
     rows = evidence.size_and_time(Results(copy))["what"]
     assert not rows.str.startswith("processor time").any()
-    with pytest.raises(MissingResults):  # nor is a run of a GPU the twin of another one
-        for name in ("minihrnet_a3", "erfnet", "miniunet"):
-            shutil.rmtree(copy / comparison.GPU_STUDY / name)
-        evidence.device_effect(Results(copy))
+    for name in ("minihrnet_a3", "erfnet", "miniunet"):
+        shutil.rmtree(copy / "camvid_gpu" / name)
+    with pytest.raises(MissingResults, match="nothing that ran on a processor and on a GPU"):
+        evidence.device_effect(Results(copy))  # both runs of SegSmall are of a GPU now
 
 
 def test_the_effect_of_the_device_stands_beside_that_of_the_seed(copy):
     for name, score in (("minihrnet_a3", 0.30), ("erfnet", 0.36), ("segsmall", 0.32), ("miniunet", 0.34)):
-        for path in (copy / comparison.GPU_STUDY / name).glob("*/summary.json"):
+        for path in (copy / "camvid_gpu" / name).glob("*/summary.json"):
             edit(path, lambda record, score=score: record["scores"]["test"].update(mean_iou=score))
+            edit(path, lambda record: record["provenance"].update(versions={"torch": "2", "numpy": "1"}))
+    for path in (copy / comparison.STUDY).glob("*/seed0/summary.json"):
+        edit(path, lambda record: record["provenance"].update(versions={"torch": "3", "numpy": "1"}))
+    path = copy / comparison.STUDY / "a3_norm_batch" / "seed0" / "summary.json"
+    edit(path, lambda record: record["provenance"].update(device="A GPU"))
     set_scores(copy, {"segsmall": (0.3, 0.34)}, {})
-    # Student's quantile for four pairs is 3.18, the deviation of 0, 6, 2 and 4 is 2.58. Of the four networks
-    # with two seeds one has a spread, 4 / sqrt(2); pooled that is sqrt(2), and between two seeds 2.
+    # Student's quantile for four pairs is 3.18, the deviation of 0, 6, 2 and 4 is 2.58, and its interval that
+    # times the roots of 3 / 9.35 and 3 / 0.216. Of the four networks with two seeds one has a spread,
+    # 4 / sqrt(2); pooled that is sqrt(2), and between two seeds 2.
     assert evidence.device_effect(Results(copy)) == (
-        "4 networks, one seed on a GPU and on a processor: +3.0 points on average (95 % interval -1.1 to "
-        "+7.1); the differences have a standard deviation of 2.6, those between two seeds one of 2.0."
+        "4 of 12 planned pairs are there. On the GPU the score differs by +3.0 points on average (95 % "
+        "interval -1.1 to +7.1); the standard deviation of a difference is 2.6 (1.5 to 9.6), and between two "
+        "seeds on a processor 2.0. Other than the device differ the releases of torch 3 and 2. Among the "
+        "results are runs of a GPU without such a pair: `a3_norm_batch`."
     )
     for name in ("minihrnet_a3", "erfnet", "miniunet"):
-        shutil.rmtree(copy / comparison.GPU_STUDY / name)
-    assert evidence.device_effect(Results(copy)).startswith("1 network, one seed on a GPU")
+        shutil.rmtree(copy / "camvid_gpu" / name)
+    assert evidence.device_effect(Results(copy)).startswith(
+        "1 of 12 planned pairs are there. On the GPU the score differs by +2.0 points. Other than"
+    )
 
 
 def test_a_run_that_nobody_planned_is_not_counted(copy):
@@ -203,11 +214,19 @@ def test_claim_about_speed_turns_with_the_times(copy):
     ratio = table.loc["one picture, 180x240, fp32, contiguous", "ratio"]
     assert ratio == pytest.approx(times["segsmall"] / times["erfnet"])
     assert table.loc["parameters", "ratio"] == pytest.approx(864_815 / 2_064_191)
-    in_full = results.gpu_latency.query("precision == 'fp32'").set_index(["cuda_graphs", "model"])
-    for recorded, way in ((False, "one by one"), (True, "recorded")):
-        timed = in_full["median_ms"][recorded]
-        (row,) = (row for what, row in table.iterrows() if what.endswith(f"kernels {way}"))
-        assert row["ratio"] == pytest.approx(timed["segsmall"] / timed["erfnet"])
+    timed = results.gpu_latency
+    assert table.index.str.contains("Some GPU").sum() == 8  # two sizes, two formats, two ways
+    large = timed.query("height == 1024 and precision == 'bf16' and cuda_graphs")
+    times = large.set_index("model")["median_ms"]
+    what = "one picture, 1024x2048, bf16, contiguous, Some GPU, kernels recorded"
+    assert table.loc[what, "ratio"] == pytest.approx(times["segsmall"] / times["erfnet"])
+    # Stopped after the first way of the first format.
+    timed[timed["height"].eq(512) & timed["precision"].eq("fp32") & ~timed["cuda_graphs"]].to_csv(
+        copy / "benchmarks" / "gpu_latency.csv", index=False
+    )
+    assert evidence.size_and_time(Results(copy))["what"].str.contains("Some GPU").sum() == 1
+    verdict = evidence.claims(Results(copy)).iloc[2]["verdict"]
+    assert "on a processor and on a GPU" in verdict or "depends" in verdict
     benchmark = copy / "benchmarks" / "training_speed.json"
     (copy / comparison.STUDY / "latency.csv").unlink()
     (copy / "benchmarks" / "gpu_latency.csv").unlink()

@@ -1,5 +1,8 @@
 """Figures of how networks are built and what they cost: what is drawn is what the tables say."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +17,7 @@ from seglab.plots.cost_latency import cost_latency
 from seglab.plots.machine_times import machine_times, shares_of_largest
 from seglab.plots.reach import LEAST, reach
 from seglab.plots.roofline import roofline
-from seglab.results import Results
+from seglab.results import MissingResults, Results
 
 STREAMS = pd.DataFrame(
     [
@@ -132,22 +135,23 @@ def test_reach_is_drawn_around_its_centre_and_never_below_the_scale():
     assert picture.get_array().min() == LEAST and picture.get_array()[2, 3] == 1
 
 
-def test_machine_times_are_shares_of_the_network_with_the_most_macs(study_results):
+def test_machine_times_are_shares_of_the_network_with_the_most_macs(study_results, tmp_path):
     results = Results(study_results)
-    table, size = shares_of_largest(results)
-    timed = results.gpu_latency
+    table, here, there = shares_of_largest(results)
+    assert (here, there) == ("180x240, fp32", "Some GPU, 512x1024, fp32")
+    timed = results.gpu_latency.query("height == 512 and precision == 'fp32'")
     macs = timed.groupby("model")["macs"].first()
-    assert (table.iloc[0] == 100).all() and macs[table.index[0]] == macs.max() and size == "512x1024"
+    assert (table.iloc[0] == 100).all() and macs[table.index[0]] == macs.max()
     assert table["counted"].to_dict() == pytest.approx((100 * macs / macs.max())[table.index].to_dict())
-    # Only what was timed on both machines.
-    assert set(table.index) == set(results.latency["model"]) & set(timed["model"])
-    timed = timed.query("precision == 'fp32' and cuda_graphs").set_index("model")["median_ms"]
-    assert table["recorded"].to_dict() == pytest.approx(
-        {name: 100 * timed[name] / timed[table.index[0]] for name in table.index}
-    )
-    figure = machine_times(results)
-    (axes,) = figure.axes
+    times = timed.query("cuda_graphs").set_index("model")["median_ms"]
+    assert table["recorded"].to_dict() == pytest.approx((100 * times / times[table.index[0]]).to_dict())
+    (axes,) = machine_times(results).axes
     drawn = {line.get_label(): list(line.get_xdata()) for line in axes.lines}
     assert drawn["multiply-adds"] == list(table["counted"])
-    assert drawn["time, processor"] == list(table["processor"])
+    assert drawn["processor, 180x240, fp32"] == list(table["processor"])
+    assert drawn["Some GPU, 512x1024, fp32, one by one"] == list(table["one by one"])
     assert [label.get_text() for label in axes.get_yticklabels()] == list(table.index)
+    copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
+    timed.query("not cuda_graphs").to_csv(copy / "benchmarks" / "gpu_latency.csv", index=False)
+    with pytest.raises(MissingResults, match="in both ways, on a GPU"):
+        machine_times(Results(copy))

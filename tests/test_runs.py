@@ -145,3 +145,19 @@ def test_load_reads_finished_runs_as_one_table(tmp_path):
     assert list(table["best_epoch"]) == [9, 9]
     assert set(table["model"]) == {"minihrnet_a3"}
     assert runs.load(tmp_path / "nothing").empty
+
+
+@pytest.mark.parametrize(
+    ("provenance", "expected"),
+    [
+        ({"device": "cpu"}, False),
+        ({"device": "Some GPU"}, True),
+        ({"device": "cpu", "sittings": [{"until_step": 9, "device": "Some GPU"}]}, True),
+        ({"device": "cpu", "sittings": [{"until_step": 9, "versions": {}}]}, False),
+        ({"device": "unknown"}, False),  # imported
+        ({}, False),
+    ],
+)
+def test_a_run_is_of_a_gpu_if_any_part_of_it_is(tmp_path, provenance, expected):
+    runs.write_summary(runs.create(tmp_path / "run", EXPERIMENT), {"provenance": provenance})
+    assert runs.load(tmp_path)["on_gpu"].tolist() == [expected]

@@ -4,15 +4,15 @@ import re
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from seglab import cli
-from seglab.comparison import GPU_STUDY, STUDY, everything, networks, on_gpu
+from seglab.comparison import STUDY, everything, networks
+from seglab.comparison import twins as plan_of_twins
 from seglab.differences import ablation_differences
 from seglab.errors import ConfigError
-from seglab.results import Results
+from seglab.results import MissingResults, Results
 from seglab.tables import (
     FAULTS,
     TABLES,
@@ -26,6 +26,7 @@ from seglab.tables import (
     repeated,
     spread,
     tuning,
+    twins,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -92,40 +93,37 @@ def test_runs_of_a_gpu_are_counted_and_their_times_are_not(study_results, tmp_pa
     for name in ("segsmall", "a3_norm_batch"):
         path = copy / STUDY / name / "seed0" / "summary.json"
         text = path.read_text().replace('"device": "cpu"', '"device": "A GPU"')
-        path.write_text(text.replace('"seconds": 600.0', '"seconds": 9.0'))
+        path.write_text(text.replace('"seconds": 600.0', '"seconds": 9.0').replace("1170.0", "9.0"))
     of_networks = comparison(Results(copy)).set_index("network")
-    assert of_networks.loc["`segsmall`", "on a GPU"] == "1" and of_networks.loc["`erfnet`", "on a GPU"] == "-"
+    assert list(of_networks.loc[["`segsmall`", "`erfnet`"], "runs on a GPU"]) == ["1", "0"]
     assert list(of_networks.loc["`segsmall`", ["training", "CPU time"]]) == ["10 min", "20 min"]
     changed = ablations(Results(copy)).set_index("run").loc["`a3_norm_batch`"]
-    assert list(changed[["on a GPU", "training"]]) == ["1", "-"]
+    assert list(changed[["runs on a GPU", "training"]]) == ["1", "-"]
 
 
-def test_twins_on_a_gpu_by_hand(study_results):
+def test_twins_by_hand(study_results):
     results = Results(study_results)
-    table = TABLES["on_gpu"](results).set_index("network")
-    scores = results.runs.query("seed == 0").set_index(["study", "name"])["scores.test.mean_iou"] * 100
-    names = ["minihrnet_a3", "erfnet", "segsmall", "miniunet"]
-    pairs = [(scores[STUDY, name], scores[GPU_STUDY, name]) for name in names]
-    assert list(table.index[:-1]) == [f"`{name}`" for name in names]
-    for row, (here, there) in zip(table.to_numpy(), pairs, strict=False):
-        assert list(row) == [f"{here:.1f}", f"{there:.1f}", f"{there - here:+.1f}", "-"]
-    values = np.array([there - here for here, there in pairs])
-    half = 3.182446 * values.std(ddof=1) / 2  # Student's quantile for four pairs
-    mean = values.mean()
-    assert list(table.loc["**mean**"])[2:] == [f"{mean:+.1f}", f"{mean - half:+.1f} to {mean + half:+.1f}"]
+    table = twins(results)
+    score = results.runs.query("seed == 0").set_index(["study", "name"])["scores.test.mean_iou"] * 100
+    for row, name in zip(table.to_numpy(), ("minihrnet_a3", "erfnet", "segsmall", "miniunet"), strict=True):
+        here, there = score[STUDY, name], score["camvid_gpu", name]
+        assert list(row) == [f"`{name}`", f"{here:.1f}", f"{there:.1f}", f"{there - here:+.1f}"]
 
 
-def test_a_gpus_times_stand_beside_each_other(study_results, tmp_path):
-    times = gpu_latency(Results(study_results))
-    stored = Results(study_results).gpu_latency
-    assert set(times["network"].str.strip("`")) == set(stored["model"])
-    first = stored.iloc[0]
-    way = "recorded" if first["cuda_graphs"] else "one by one"
-    column = f"{first['height']}x{first['width']}, {first['precision']}, {first['memory_format']}, {way}"
-    assert times.set_index("network").loc[f"`{first['model']}`", column] == f"{first['median_ms']:.1f}"
+def test_times_of_a_gpu_stand_beside_each_other(study_results, tmp_path):
+    results = Results(study_results)
+    first = results.gpu_latency.iloc[0]
+    row = gpu_latency(results).set_index("network").loc[f"`{first['model']}`"]
+    assert row["512x1024, fp32, one by one (ms)"] == f"{first['median_ms']:.1f}"
+    assert row["GMACs at 512x1024"] == f"{first['macs'] / 1e9:.1f}" and len(row) == 1 + 2 * 2 * 2
     copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
-    stored.iloc[1:].to_csv(copy / "benchmarks" / "gpu_latency.csv", index=False)
-    assert gpu_latency(Results(copy)).set_index("network").loc[f"`{first['model']}`", column] == "-"
+    path = copy / "benchmarks" / "gpu_latency.csv"
+    # One size, and one network for which a time is missing.
+    results.gpu_latency.query("height == 512").iloc[1:].to_csv(path, index=False)
+    assert gpu_latency(Results(copy)).set_index("network").loc[row.name, "fp32, one by one (ms)"] == "-"
+    results.gpu_latency.iloc[:0].to_csv(path, index=False)
+    with pytest.raises(MissingResults, match=r"`python benchmarks/gpu_latency\.py --save`"):
+        gpu_latency(Results(copy))
 
 
 def test_comparison_without_times_has_a_dash(study_results, tmp_path):
@@ -161,26 +159,26 @@ def test_tuning_marks_the_rate_that_is_used(study_results):
 def test_budget_counts_runs_and_adds_their_time(study_results, tmp_path):
     table = budget(Results(study_results)).set_index("study")
     made = Results(study_results).runs
-    total, planned = table.loc["**all**"], len(everything()) + len(on_gpu())
+    total, planned = table.loc["**all**"], len(everything()) + len(plan_of_twins())
     assert total["runs"] == str(len(made))
     assert total["missing"] == f"{planned - len(made)} of {planned}"
-    there = made[made["study"] == GPU_STUDY]
+    there = made[made["study"] == "camvid_gpu"]
     here = made.drop(there.index)
-    assert len(there) and total["on a GPU"] == str(len(there))
-    assert total["hours"] == f"{here['time.seconds'].sum() / 3600:.1f}"
-    assert total["processor hours"] == f"{here['time.cpu_seconds'].sum() / 3600:.1f}"
-    assert total["GPU hours"] == f"{there['time.seconds'].sum() / 3600:.1f}"
-    assert list(table.loc[f"`{GPU_STUDY}`", ["hours", "processor hours"]]) == ["-", "-"]
+    assert len(there) and total["runs on a GPU"] == str(len(there))
+    assert total["hours on a processor"] == f"{here['time.seconds'].sum() / 3600:.1f}"
+    assert total["CPU hours, all threads"] == f"{here['time.cpu_seconds'].sum() / 3600:.1f}"
+    assert total["hours on a GPU"] == f"{there['time.seconds'].sum() / 3600:.1f}"
+    assert list(table.loc["`camvid_gpu`", ["hours on a processor", "CPU hours, all threads"]]) == ["0.0", "-"]
     copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
     path = copy / STUDY / "erfnet" / "seed0" / "summary.json"
     path.write_text(path.read_text().replace("cpu_seconds", "other"))
-    assert budget(Results(copy)).set_index("study").loc["`camvid_comparison`", "processor hours"].endswith(
-        f"({(made['study'] == STUDY).sum() - 1} runs)"
-    )
+    cell = f"`{STUDY}`", "CPU hours, all threads"
+    number = (made["study"] == STUDY).sum() - 1
+    assert budget(Results(copy)).set_index("study").loc[cell].endswith(f"({number} runs)")
     for path in (copy / STUDY).glob("*/*/summary.json"):
         if path.parent != copy / STUDY / "segsmall" / "seed0":
             path.write_text(path.read_text().replace("cpu_seconds", "other"))
-    assert budget(Results(copy)).set_index("study").loc[f"`{STUDY}`", "processor hours"].endswith(" (1 run)")
+    assert budget(Results(copy)).set_index("study").loc[cell].endswith(" (1 run)")
 
 
 def test_repeated_runs_say_what_was_the_same(study_results):

@@ -281,7 +281,8 @@ class TrainingConfig:
         deterministic: On CUDA take deterministic kernels only, so that a run repeats bit for bit; slower. The
             CPU's are deterministic.
         cuda_graphs: On CUDA, with one process, record the forward and backward pass once and replay it: small
-            networks wait less for the processor that way. Not with accumulation: a replay writes gradients
+            networks wait less for the processor that way (approach 3 of Mini-HRNet on an H100, eight pictures
+            of 180x240: a step of 50 ms instead of 135). Not with accumulation: a replay writes gradients
             where those of the part before still lie (pytorch#181723).
         device: `auto` takes CUDA where there is one, else the CPU.
         precision: Number format of the forward pass; `auto` times one step of each and takes the fastest.

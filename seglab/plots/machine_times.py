@@ -22,8 +22,8 @@ def machine_times(results: Results) -> Figure:
     """What to see: how far multiply-adds foretell the time of a picture, on a processor and on a large GPU.
 
     All are shares of what the network with the most multiply-adds takes. One by one: the processor starts the
-    GPU's kernels, as PyTorch does. Recorded: all starts are one, a CUDA graph, which leaves the GPU's own time.
-    Sizes differ between the machines, and fp32 has its convolutions in TF32 on the GPU.
+    GPU's kernels, as PyTorch does. Recorded: all starts are one, a CUDA graph, which leaves the GPU's own
+    time. Sizes differ between the machines, and on the GPU fp32 has its convolutions in TF32.
     """
     table, here, there = shares_of_largest(results)
     labels = {"counted": "multiply-adds", "processor": f"processor, {here}"}

@@ -1,4 +1,4 @@
-"""CUDA's kernels are chosen for a training and for nothing beside it. The settings exist without a GPU, too."""
+"""CUDA's kernels are chosen for a training and for nothing beside it. The settings exist without a GPU."""
 
 import pytest
 import torch
