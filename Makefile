@@ -9,7 +9,7 @@ help:  ## list these targets
 study:  ## train Mini-HRNet on the embedded street scenes and redraw the figures
 	$(PYTHON) -m seglab study
 
-study-full:  ## train all that the study rests on, but for what is there (days on a processor)
+study-full:  ## train all that the study rests on, but for what is there (a day on two cores)
 	$(PYTHON) -m seglab study-full
 
 lab:  ## open notebooks/03_train_minihrnet.ipynb in JupyterLab

@@ -4,7 +4,7 @@ What a network reaches depends on its training as much as on its architecture, a
 the two. Here all share one recipe and one budget, so that what differs is the network; `seglab.recipes` has
 each one's own.
 
-The protocol, fixed before the first run; its last line is of later:
+The protocol, fixed before the first run; its last entry was added near the end:
 
     data       CamVid, 11 classes: the 367 training pictures, and no others, also not for choosing anything;
                EfficientNet-Lite0 sees them normalised as it was pretrained, all others as for ImageNet

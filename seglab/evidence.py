@@ -6,8 +6,7 @@ Every verdict is computed from `results/`, and changes with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 from scipy import stats
@@ -26,6 +25,7 @@ SMALL, LARGE = "minihrnet_a3", "hrnetv2_w48"
 # By so much the times of two networks may differ that are one and the same: `miniunet_lite0` with and without
 # pretrained weights differ by half of it in `latency.csv`.
 LEVEL_TIMES = 0.1
+PROCESSOR = "processor"
 # Under which times of a GPU can be compared.
 GPU_CONDITIONS = ["device", "height", "width", "precision", "memory_format", "cuda_graphs"]
 
@@ -96,11 +96,11 @@ def device_effect(results: Results) -> str:
         said += f" on average (95 % interval {points(low)} to {points(high)})"
         values, degrees = pairs["gpu"] - pairs["processor"], len(pairs) - 1
         ends = [values.std() * math.sqrt(degrees / stats.chi2.ppf(p, degrees)) for p in (0.975, 0.025)]
-        said += f"; the standard deviation of a difference is {_spread(values.std())}"
-        said += f" ({_spread(ends[0])} to {_spread(ends[1])})"
+        said += f"; the standard deviation of a difference is {100 * values.std():.1f}"
+        said += f" ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
         if spread := comparison_spread(results, with_gpu=False):
-            two_seeds = math.sqrt(2) * spread.deviation
-            said += f", and between two seeds on a processor {_spread(two_seeds)}"
+            two_seeds = 100 * math.sqrt(2) * spread.deviation
+            said += f", and between two seeds on a processor {two_seeds:.1f}"
     said = f"{said}. {_other_releases(pairs)}".rstrip()
     made = results.study(comparison.STUDY, "seglab study-full").query("on_gpu")
     alone = [f"`{name}`" for name in dict.fromkeys(made["name"]) if name not in pairs.index]
@@ -126,10 +126,6 @@ def _other_releases(pairs: pd.DataFrame) -> str:
 def points(fraction: float) -> str:
     """A difference of scores in points, with its sign; what rounds to nothing has a plus."""
     return f"{round(100 * fraction, 1) + 0.0:+.1f}"
-
-
-def _spread(fraction: float) -> str:
-    return f"{100 * fraction:.1f}"
 
 
 def worth(results: Results) -> pd.DataFrame:
@@ -265,57 +261,63 @@ def size_and_time(results: Results, small: str = "segsmall", large: str = "erfne
     Times are given as far as they were measured: a training step (`results/benchmarks`), a picture
     (`seglab latency`; on a GPU `benchmarks/gpu_latency.py`), and a whole training of the comparison.
 
+    Returns:
+        One row per quantity: `what`, `machine` (`-` for what was counted), a column for each network, `unit`
+        and `ratio`.
+
     Raises:
         MissingResults: If the networks were not counted.
     """
     one, two = (results.network(name) for name in (small, large))
     height, width = one["input_size"]
-    rows = [("parameters", one["params"] / 1e6, two["params"] / 1e6, "million")]
-    rows.append((f"MACs at {height}x{width}", one["macs"] / 1e9, two["macs"] / 1e9, "10^9"))
-
-    def add(read: Callable[[], tuple[str, pd.Series | dict]], unit: str) -> None:
+    rows = [("parameters", "-", one["params"] / 1e6, two["params"] / 1e6, "million")]
+    rows.append((f"MACs at {height}x{width}", "-", one["macs"] / 1e9, two["macs"] / 1e9, "10^9"))
+    for source in (_step_times, _picture_times, _training_times, _gpu_picture_times):
         try:
-            what, values = read()
+            found = list(source(results))
         except MissingResults:
-            return
-        if small in values and large in values:
-            rows.append((what, values[small], values[large], unit))
-
-    def step(how: str, way: str) -> tuple[str, dict]:
-        speed = results.training_speed
-        number, height, width = speed["batch"]
-        values = {name: each[how]["median_s"] for name, each in speed["networks"].items()}
-        return f"training step, {number} pictures of {height}x{width}, {way}", values
-
-    def picture() -> tuple[str, pd.Series]:
-        table = results.latency.set_index("model")  # of one measurement, under one set of conditions
-        one = table.iloc[0]
-        how = f"{one['height']}x{one['width']}, {one['precision']}, {one['memory_format']}"
-        return f"one picture, {how}", table["median_ms"]
-
-    def minutes() -> tuple[str, pd.Series]:
-        made = results.comparison
-        if "time.cpu_seconds" not in made:  # older runs did not record it
-            raise MissingResults(f"{results.root}: no processor times", "seglab study-full")
-        seconds = made[~made["on_gpu"]].groupby("name")["time.cpu_seconds"].mean().dropna()
-        how = comparison.networks()[0].training
-        what = f"processor time of a training of the comparison, {how.precision}, {how.memory_format}"
-        return what, seconds / 60
-
-    add(lambda: step("plain", "fp32, contiguous"), "s")
-    add(lambda: step("seglab auto", "each in its fastest format"), "s")
-    add(picture, "ms")
-    add(minutes, "min")
-    try:
-        timed = results.gpu_latency
-    except MissingResults:
-        timed = pd.DataFrame(columns=GPU_CONDITIONS)
-    for (device, height, width, *form, recorded), of_way in timed.groupby(GPU_CONDITIONS, sort=False):
-        way = "recorded" if recorded else "one by one"
-        what = f"one picture, {height}x{width}, {', '.join(form)}, {device}, kernels {way}"
-        add(partial(tuple, (what, of_way.set_index("model")["median_ms"])), "ms")
-    table = pd.DataFrame(rows, columns=["what", small, large, "unit"])
+            continue
+        for what, machine, unit, values in found:
+            if small in values and large in values:
+                rows.append((what, machine, values[small], values[large], unit))
+    table = pd.DataFrame(rows, columns=["what", "machine", small, large, "unit"])
     return table.assign(ratio=table[small] / table[large])
+
+
+# What was timed, on what, its unit, and the values by network.
+Times = Iterator[tuple[str, str, str, pd.Series | dict[str, float]]]
+
+
+def _step_times(results: Results) -> Times:
+    speed = results.training_speed
+    number, height, width = speed["batch"]
+    for way, how in (("plain", "fp32, contiguous"), ("seglab auto", "each in its fastest format")):
+        values = {name: each[way]["median_s"] for name, each in speed["networks"].items()}
+        yield f"training step, {number} pictures of {height}x{width}, {how}", PROCESSOR, "s", values
+
+
+def _picture_times(results: Results) -> Times:
+    table = results.latency.set_index("model")  # of one measurement, under one set of conditions
+    one = table.iloc[0]
+    how = f"{one['height']}x{one['width']}, {one['precision']}, {one['memory_format']}"
+    yield f"one picture, {how}", PROCESSOR, "ms", table["median_ms"]
+
+
+def _gpu_picture_times(results: Results) -> Times:
+    for conditions, table in results.gpu_latency.groupby(GPU_CONDITIONS, sort=False):
+        device, height, width, precision, memory_format, recorded = conditions
+        how = f"{height}x{width}, {precision}, {memory_format}, {'recorded' if recorded else 'one by one'}"
+        yield f"one picture, {how}", device, "ms", table.set_index("model")["median_ms"]
+
+
+def _training_times(results: Results) -> Times:
+    made = results.comparison
+    if "time.cpu_seconds" not in made:  # older runs did not record it
+        raise MissingResults(f"{results.root}: no processor times", "seglab study-full")
+    seconds = made[~made["on_gpu"]].groupby("name")["time.cpu_seconds"].mean().dropna()
+    how = comparison.networks()[0].training
+    what = f"a training of the comparison, all threads, {how.precision}, {how.memory_format}"
+    yield what, PROCESSOR, "min", seconds / 60
 
 
 def published(results: Results) -> pd.DataFrame:
@@ -402,8 +404,8 @@ def _judge_speed(results: Results) -> tuple[str, str]:
         f"{min(times):.2f} to {max(times):.2f} times the time ({len(times)} measurements)"
     )
     level = f"{100 * LEVEL_TIMES:.0f} % are within the noise"
-    where = "on a processor"
-    if table["what"].str.contains("kernels").any():
+    where = f"on a {PROCESSOR}"
+    if not set(table["machine"]) <= {"-", PROCESSOR}:
         where += " and on a GPU"
     if max(times) <= 1 - LEVEL_TIMES:
         return found, "confirmed"

@@ -129,7 +129,7 @@ def report(*, html: bool = False, results: Path | None = None, out: Path | None 
 def study_full(*, at_once: int = 1) -> None:
     """Trains all that the study rests on (`seglab.comparison`), but for what is there; redraws the figures.
 
-    It takes days on a processor and hours on a GPU; stopped, it goes on where it was.
+    It takes about a day on two processor cores and less on a GPU; stopped, it goes on where it was.
 
     Args:
         at_once: Trainings side by side; more than one is for GPUs.
