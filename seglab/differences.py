@@ -114,48 +114,6 @@ def ablation_differences(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, index=["value", "low", "high"]).T
 
 
-def device_twins(results: Results) -> pd.DataFrame:
-    """Scores of runs that were trained with the same seed on a processor and on a GPU.
-
-    Returns:
-        One row per pair, by name in the plan's order: mean IoU on CamVid's test split, `processor` and
-        `gpu`; and the runs' folders, `processor_folder` and `gpu_folder`.
-
-    Raises:
-        MissingResults: If there is no such pair.
-    """
-    rows, made = {}, {}
-    for run in results.runs.to_dict("records"):
-        made[run["study"], run["name"], run["seed"]] = run
-    for twin in comparison.twins():
-        both = [made.get((study, twin.name, twin.seed)) for study in (comparison.STUDY, twin.study)]
-        sides = {"gpu" if run["on_gpu"] else "processor": run for run in both if run}
-        if len(sides) == 2:
-            rows[twin.name] = {side: run["scores.test.mean_iou"] for side, run in sides.items()}
-            rows[twin.name] |= {f"{side}_folder": run["folder"] for side, run in sides.items()}
-    if not rows:
-        what = f"{results.root}: nothing that ran on a processor and on a GPU"
-        raise MissingResults(what, "seglab study-full")
-    columns = ["processor", "gpu", "processor_folder", "gpu_folder"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-
-
-def device_difference(results: Results) -> tuple[float, float, float]:
-    """By how much a GPU's scores lie above a processor's: the mean over the networks, and its 95 % interval.
-
-    Student's, with the deviation of the differences themselves; the ends are NaN for a single pair.
-
-    Raises:
-        MissingResults: As `device_twins` does.
-    """
-    pairs = device_twins(results)
-    values = pairs["gpu"] - pairs["processor"]
-    half = math.nan
-    if len(values) > 1:
-        half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * values.std() / math.sqrt(len(values))
-    return values.mean(), values.mean() - half, values.mean() + half
-
-
 def comparison_spread(results: Results, *, with_gpu: bool = True) -> SeedSpread | None:
     """The spread over the seeds of the comparison's networks; None as long as none has two.
 
@@ -201,3 +159,8 @@ def picture_differences(table: pd.DataFrame, split: str) -> pd.DataFrame:
 
 def _pairs(rows: list[tuple]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["better", "worse", "value", "low", "high"])
+
+
+def points(fraction: float) -> str:
+    """A difference of scores in points, with its sign; what rounds to nothing has a plus."""
+    return f"{round(100 * fraction, 1) + 0.0:+.1f}"

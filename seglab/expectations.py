@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pandas as pd
 
 from seglab import comparison
-from seglab.differences import SeedSpread, comparison_spread
-from seglab.evidence import LARGE, SMALL, points
+from seglab.differences import SeedSpread, comparison_spread, points
+from seglab.evidence import LARGE, SMALL
 from seglab.results import Results
 
 CONTROL = "hrnetv2_w18"  # of approach 3: as many parameters

@@ -23,7 +23,8 @@ from pygments.formatters import HtmlFormatter
 
 from seglab import comparison, notebooks, runs
 from seglab.differences import ablation_differences, comparison_spread
-from seglab.evidence import device_effect, rate_choice
+from seglab.evidence import rate_choice
+from seglab.machines import device_effect
 from seglab.plots import FIGURES, draw
 from seglab.results import MissingResults, Results, class_scores
 from seglab.runs import workspace, write_bytes, write_text

@@ -17,10 +17,11 @@ import pandas as pd
 from seglab import comparison as plan
 from seglab import repeats, runs
 from seglab.config import unknown
-from seglab.differences import ablation_differences, device_twins
+from seglab.differences import ablation_differences, points
 from seglab.errors import ConfigError
-from seglab.evidence import claims, points, unlearnt
+from seglab.evidence import claims, unlearnt
 from seglab.expectations import expectations
+from seglab.machines import device_twins
 from seglab.results import MissingResults, Results
 
 _BETWEEN = re.compile(r"(<!-- table: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)

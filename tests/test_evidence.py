@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seglab import comparison, evidence, runs
+from seglab import comparison, evidence, machines, runs
 from seglab.config import to_yaml
 from seglab.errors import RunError
 from seglab.plots.style import new_figure
@@ -101,38 +101,8 @@ def test_runs_of_a_gpu_are_counted_and_their_times_are_not(copy):
         "to the letter. The plan's machine is a processor; 2 of the runs that have ended are of a GPU."
     )
     # Processor times are those of processors.
-    rows = evidence.size_and_time(Results(copy))["what"]
+    rows = machines.size_and_time(Results(copy))["what"]
     assert not rows.str.startswith("a training").any()
-    for name in ("minihrnet_a3", "erfnet", "miniunet"):
-        shutil.rmtree(copy / "camvid_gpu" / name)
-    with pytest.raises(MissingResults, match="nothing that ran on a processor and on a GPU"):
-        evidence.device_effect(Results(copy))  # both runs of SegSmall are of a GPU now
-
-
-def test_the_effect_of_the_device_stands_beside_that_of_the_seed(copy):
-    for name, score in (("minihrnet_a3", 0.30), ("erfnet", 0.36), ("segsmall", 0.32), ("miniunet", 0.34)):
-        for path in (copy / "camvid_gpu" / name).glob("*/summary.json"):
-            edit(path, lambda record, score=score: record["scores"]["test"].update(mean_iou=score))
-            edit(path, lambda record: record["provenance"].update(versions={"torch": "2", "numpy": "1"}))
-    for path in (copy / comparison.STUDY).glob("*/seed0/summary.json"):
-        edit(path, lambda record: record["provenance"].update(versions={"torch": "3", "numpy": "1"}))
-    path = copy / comparison.STUDY / "a3_norm_batch" / "seed0" / "summary.json"
-    edit(path, lambda record: record["provenance"].update(device="A GPU"))
-    set_scores(copy, {"segsmall": (0.3, 0.34)}, {})
-    # Student's quantile for four pairs is 3.18, the deviation of 0, 6, 2 and 4 is 2.58, and its interval that
-    # times the roots of 3 / 9.35 and 3 / 0.216. Of the four networks with two seeds one has a spread,
-    # 4 / sqrt(2); pooled that is sqrt(2), and between two seeds 2.
-    assert evidence.device_effect(Results(copy)) == (
-        "4 of 12 planned pairs are there. On the GPU the score differs by +3.0 points on average (95 % "
-        "interval -1.1 to +7.1); the standard deviation of a difference is 2.6 (1.5 to 9.6), and between two "
-        "seeds on a processor 2.0. Other than the device differ the releases of torch 3 and 2. Among the "
-        "results are runs of a GPU without such a pair: `a3_norm_batch`."
-    )
-    for name in ("minihrnet_a3", "erfnet", "miniunet"):
-        shutil.rmtree(copy / "camvid_gpu" / name)
-    assert evidence.device_effect(Results(copy)).startswith(
-        "1 of 12 planned pairs are there. On the GPU the score differs by +2.0 points. Other than"
-    )
 
 
 def test_a_run_that_nobody_planned_is_not_counted(copy):
@@ -208,7 +178,7 @@ def test_claim_about_scales_turns_with_the_published_numbers(copy):
 
 def test_claim_about_speed_turns_with_the_times(copy):
     results = Results(copy)
-    table = evidence.size_and_time(results).set_index("what")
+    table = machines.size_and_time(results).set_index("what")
     assert "our reading" in evidence.claims(results).iloc[2]["claim"]
     times = results.latency.set_index("model")["median_ms"]
     ratio = table.loc["one picture, 180x240, fp32, contiguous", "ratio"]
@@ -224,7 +194,7 @@ def test_claim_about_speed_turns_with_the_times(copy):
     timed[timed["height"].eq(512) & timed["precision"].eq("fp32") & ~timed["cuda_graphs"]].to_csv(
         copy / "benchmarks" / "gpu_latency.csv", index=False
     )
-    assert (evidence.size_and_time(Results(copy))["machine"] == "Some GPU").sum() == 1
+    assert (machines.size_and_time(Results(copy))["machine"] == "Some GPU").sum() == 1
     verdict = evidence.claims(Results(copy)).iloc[2]["verdict"]
     assert "on a processor and on a GPU" in verdict or "depends" in verdict
     benchmark = copy / "benchmarks" / "training_speed.json"
@@ -248,7 +218,7 @@ def test_claim_about_speed_turns_with_the_times(copy):
         assert ("depends" in evidence.claims(Results(copy)).iloc[2]["verdict"]) == (word == "depends")
     edit(benchmark, lambda record: record.pop("networks"))
     with pytest.raises(RunError, match=r"training_speed\.json: damaged \(the field 'networks'"):
-        evidence.size_and_time(Results(copy))
+        machines.size_and_time(Results(copy))
     benchmark.unlink()
     shutil.rmtree(copy / comparison.STUDY)
     assert "no results yet: `seglab latency`" in evidence.claims(Results(copy)).iloc[2]["verdict"]

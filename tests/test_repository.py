@@ -26,7 +26,7 @@ LAYERS = (
     {"config", "errors", "labels"},
     {"checkpoints", "comparison", "metrics", "recipes", "render", "runs"},
     {"lr_curve", "repeats", "samples"},
-    {"differences", "evidence", "expectations", "results"},
+    {"differences", "evidence", "expectations", "machines", "results"},
     {"datasets", "models"},
     {"analysis", "evaluation"},
     {"trainers"},
@@ -38,8 +38,8 @@ LAYERS = (
 # Figures and tables are redrawn where there is no PyTorch.
 TORCH_FREE = {
     "comparison", "config", "differences", "errors", "evidence", "expectations", "labels", "lr_curve",
-    "metrics", "notebooks", "plots", "recipes", "render", "repeats", "report", "results", "runs", "samples",
-    "tables",
+    "machines", "metrics", "notebooks", "plots", "recipes", "render", "repeats", "report", "results", "runs",
+    "samples", "tables",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from seglab.evidence import GPU_CONDITIONS
+from seglab.machines import GPU_CONDITIONS
 from seglab.plots.style import SERIES, new_figure, style
 from seglab.results import MissingResults, Results
 
