@@ -16,13 +16,11 @@ _SIDES = [
     ((5, 3), "left", "bottom"), ((-5, 3), "right", "bottom"),
     ((5, -3), "left", "top"), ((-5, -3), "right", "top"),
     ((0, 6), "center", "bottom"), ((0, -6), "center", "top"),
-    ((12, 10), "left", "bottom"), ((-12, 10), "right", "bottom"), ((12, -10), "left", "top"),
-    ((-12, -10), "right", "top"), ((0, 14), "center", "bottom"), ((0, -14), "center", "top"),
 ]  # fmt: skip
 # Where there is no room beside the point: farther away, with a line to it.
 _FARTHER = [
     ((x * away, y * away), "left" if x > 0 else "right" if x < 0 else "center", "bottom" if y > 0 else "top")
-    for away in (16, 24, 34)
+    for away in (11, 17, 24, 34)
     for x, y in ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1.3), (0, -1.3))
 ]
 _LEADER = {"arrowstyle": "-", "lw": 0.5, "color": "#777777", "shrinkA": 0, "shrinkB": 3}
@@ -58,6 +56,7 @@ def name_points(
         steps = np.linspace(0, len(corners) - 1, 30 * len(corners))
         along = [np.interp(steps, range(len(corners)), axis) for axis in corners.T]
         taken += _squares(np.transpose(along), 0.5 * point)
+    inside = axes.get_window_extent().padded(-2 * point)  # letters are a little wider when they are printed
     for name in named:
         tried = [_annotate(axes, name, points[name], side, size) for side in (*_SIDES, *_FARTHER)]
         boxes = [_letters(one) for one in tried]
@@ -65,9 +64,9 @@ def name_points(
         for nth, box in enumerate(boxes):
             far = nth >= len(_SIDES)
             worse = 0.05 if far else _misleads(box, name, centres)
-            costs.append(_covered(box, taken, axes.get_window_extent()) + worse * _area(box))
+            costs.append(_covered(box, taken, inside) + worse * _area(box))
         best = costs.index(min(costs))
-        taken.append(boxes[best])
+        taken.append(boxes[best].padded(point))
         for one in (*tried[:best], *tried[best + 1 :]):
             one.remove()
 
