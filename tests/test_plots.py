@@ -253,10 +253,23 @@ def test_ablation_draws_differences_from_approach_3_with_their_intervals(results
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert set(names) == {"a3_norm_batch", "a3_block_basic", "a3_no_augmentation"}
     value = (table[names] - table["minihrnet_a3"]).to_numpy()
-    assert axes.lines[1].get_xdata() == pytest.approx(value) and (np.diff(value) <= 0).all()
+    drawn = [line.get_xdata()[0] for line in axes.lines[1:]]
+    assert drawn == pytest.approx(value) and (np.diff(value) <= 0).all()
     intervals = 100 * ablation_differences(results).loc[names]
     drawn = [segment[:, 0] for segment in axes.collections[0].get_segments()]
     np.testing.assert_allclose(drawn, intervals[["low", "high"]])
+    assert "hollow" not in axes.get_title(loc="left")
+
+
+def test_ablation_tells_what_a_gpu_trained(study_results, tmp_path):
+    root = Path(shutil.copytree(study_results, tmp_path / "copy"))
+    path = root / comparison.STUDY / "a3_norm_batch" / "seed0" / "summary.json"
+    path.write_text(path.read_text().replace('"device": "cpu"', '"device": "A GPU"'))
+    axes = plots.FIGURES["ablation"](Results(root)).axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    hollow = [line.get_markerfacecolor() == "white" for line in axes.lines[1:]]
+    assert hollow == [name == "a3_norm_batch" for name in names]
+    assert "hollow: trained on a GPU" in axes.get_title(loc="left")
 
 
 def test_phases_are_shaded_where_the_recipe_changes(results):
