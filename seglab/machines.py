@@ -43,15 +43,14 @@ def device_twins(results: Results) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
-def device_difference(results: Results) -> tuple[float, float, float]:
+def device_difference(pairs: pd.DataFrame) -> tuple[float, float, float]:
     """By how much a GPU's scores lie above a processor's: the mean over the networks, and its 95 % interval.
 
     Student's, with the deviation of the differences themselves; the ends are NaN for a single pair.
 
-    Raises:
-        MissingResults: As `device_twins` does.
+    Args:
+        pairs: As `device_twins` returns them.
     """
-    pairs = device_twins(results)
     values = pairs["gpu"] - pairs["processor"]
     half = math.nan
     if len(values) > 1:
@@ -68,7 +67,8 @@ def device_effect(results: Results) -> str:
     Raises:
         MissingResults: If nothing was trained on both.
     """
-    pairs, (mean, low, high) = device_twins(results), device_difference(results)
+    pairs = device_twins(results)
+    mean, low, high = device_difference(pairs)
     said = (
         f"{len(pairs)} of {len(comparison.twins())} planned pairs are there. On the GPU the score differs by "
         f"{points(mean)} points"

@@ -100,6 +100,12 @@ def study_results(tmp_path_factory):
     return root
 
 
+@pytest.fixture
+def copy(study_results, tmp_path):
+    """A folder of results that a test may change."""
+    return Path(shutil.copytree(study_results, tmp_path / "copy"))
+
+
 def _invent_gpu_latency(names):
     """Two sizes, two formats, both ways; no time occurs twice."""
     rows = []

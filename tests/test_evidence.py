@@ -17,12 +17,6 @@ from seglab.widgets.show import show
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def copy(study_results, tmp_path):
-    """A folder of results that a test may change."""
-    return Path(shutil.copytree(study_results, tmp_path / "copy"))
-
-
 def edit(path, change):
     record = json.loads(path.read_text())
     change(record)

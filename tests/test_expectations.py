@@ -58,18 +58,17 @@ def test_without_runs_there_is_nothing_to_say(tmp_path):
         expectations(Results(tmp_path))
 
 
-def test_runs_of_a_gpu_are_left_out_in_the_last_column(study_results, tmp_path):
-    root = Path(shutil.copytree(study_results, tmp_path / "copy"))
-    set_scores(root, {"minihrnet_a3": (0.5, 0.6), "a3_norm_batch": (0.5,)}, {})
-    path = root / "camvid_comparison" / "minihrnet_a3" / "seed1" / "summary.json"
+def test_runs_of_a_gpu_are_left_out_in_the_last_column(copy):
+    set_scores(copy, {"minihrnet_a3": (0.5, 0.6), "a3_norm_batch": (0.5,)}, {})
+    path = copy / "camvid_comparison" / "minihrnet_a3" / "seed1" / "summary.json"
     path.write_text(path.read_text().replace('"device": "cpu"', '"device": "A GPU"'))
 
     def row():
-        table = expectations(Results(root)).set_index("we expected")
+        table = expectations(Results(copy)).set_index("we expected")
         return table.loc[next(text for text in table.index if text.startswith(NORM))]
 
     # Without its second seed approach 3 is at 50 %; no other network has a spread.
     assert row()["points"] == "-5.0" and row()["on processors alone"] == "+0.0 (+0.0 to +0.0)"
-    path = root / "camvid_comparison" / "a3_norm_batch" / "seed0" / "summary.json"
+    path = copy / "camvid_comparison" / "a3_norm_batch" / "seed0" / "summary.json"
     path.write_text(path.read_text().replace('"device": "cpu"', '"device": "A GPU"'))
     assert row()["points"] == "-5.0" and row()["on processors alone"] == "-"

@@ -1,7 +1,6 @@
 """What the machine changes is computed from the runs of both."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -9,12 +8,6 @@ from seglab import comparison, machines
 from seglab.results import MissingResults, Results
 
 from .test_evidence import edit, set_scores
-
-
-@pytest.fixture
-def copy(study_results, tmp_path):
-    """A folder of results that a test may change."""
-    return Path(shutil.copytree(study_results, tmp_path / "copy"))
 
 
 def test_the_effect_of_the_device_stands_beside_that_of_the_seed(copy):

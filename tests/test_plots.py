@@ -44,12 +44,6 @@ def results(study_results):
     return Results(study_results)
 
 
-@pytest.fixture
-def copy(study_results, tmp_path):
-    """A folder of results that a test may change."""
-    return Path(shutil.copytree(study_results, tmp_path / "copy"))
-
-
 @pytest.mark.parametrize("name", plots.FIGURES)
 def test_figure_repeats_byte_for_byte(name, study_results, tmp_path):
     first = plots.draw([name], study_results, tmp_path / "one")
@@ -261,11 +255,10 @@ def test_ablation_draws_differences_from_approach_3_with_their_intervals(results
     assert "hollow" not in axes.get_title(loc="left")
 
 
-def test_ablation_tells_what_a_gpu_trained(study_results, tmp_path):
-    root = Path(shutil.copytree(study_results, tmp_path / "copy"))
-    path = root / comparison.STUDY / "a3_norm_batch" / "seed0" / "summary.json"
+def test_ablation_tells_what_a_gpu_trained(copy):
+    path = copy / comparison.STUDY / "a3_norm_batch" / "seed0" / "summary.json"
     path.write_text(path.read_text().replace('"device": "cpu"', '"device": "A GPU"'))
-    axes = plots.FIGURES["ablation"](Results(root)).axes[0]
+    axes = plots.FIGURES["ablation"](Results(copy)).axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
     hollow = [line.get_markerfacecolor() == "white" for line in axes.lines[1:]]
     assert hollow == [name == "a3_norm_batch" for name in names]

@@ -1,8 +1,5 @@
 """Figures of how networks are built and what they cost: what is drawn is what the tables say."""
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -135,8 +132,8 @@ def test_reach_is_drawn_around_its_centre_and_never_below_the_scale():
     assert picture.get_array().min() == LEAST and picture.get_array()[2, 3] == 1
 
 
-def test_machine_times_are_shares_of_the_network_with_the_most_macs(study_results, tmp_path):
-    results = Results(study_results)
+def test_machine_times_are_shares_of_the_network_with_the_most_macs(copy):
+    results = Results(copy)
     table, here, there = shares_of_largest(results)
     assert (here, there) == ("180x240, fp32", "Some GPU, 512x1024, fp32")
     timed = results.gpu_latency.query("height == 512 and precision == 'fp32'")
@@ -151,7 +148,6 @@ def test_machine_times_are_shares_of_the_network_with_the_most_macs(study_result
     assert drawn["processor, 180x240, fp32"] == list(table["processor"])
     assert drawn["Some GPU, 512x1024, fp32, one by one"] == list(table["one by one"])
     assert [label.get_text() for label in axes.get_yticklabels()] == list(table.index)
-    copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
     timed.query("not cuda_graphs").to_csv(copy / "benchmarks" / "gpu_latency.csv", index=False)
     with pytest.raises(MissingResults, match="in both ways, on a GPU"):
         machine_times(Results(copy))

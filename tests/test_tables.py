@@ -88,8 +88,7 @@ def test_comparison_by_hand(study_results):
     assert len(missing) == 7 and set(missing.drop(columns="seeds").to_numpy().ravel()) == {"-"}
 
 
-def test_runs_of_a_gpu_are_counted_and_their_times_are_not(study_results, tmp_path):
-    copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
+def test_runs_of_a_gpu_are_counted_and_their_times_are_not(copy):
     for name in ("segsmall", "a3_norm_batch"):
         path = copy / STUDY / name / "seed0" / "summary.json"
         text = path.read_text().replace('"device": "cpu"', '"device": "A GPU"')
@@ -110,13 +109,12 @@ def test_twins_by_hand(study_results):
         assert list(row) == [f"`{name}`", f"{here:.1f}", f"{there:.1f}", f"{there - here:+.1f}"]
 
 
-def test_times_of_a_gpu_stand_beside_each_other(study_results, tmp_path):
-    results = Results(study_results)
+def test_times_of_a_gpu_stand_beside_each_other(copy):
+    results = Results(copy)
     first = results.gpu_latency.iloc[0]
     row = gpu_latency(results).set_index("network").loc[f"`{first['model']}`"]
     assert row["512x1024, fp32, one by one (ms)"] == f"{first['median_ms']:.1f}"
     assert row["GMACs at 512x1024"] == f"{first['macs'] / 1e9:.1f}" and len(row) == 1 + 2 * 2 * 2
-    copy = Path(shutil.copytree(study_results, tmp_path / "copy"))
     path = copy / "benchmarks" / "gpu_latency.csv"
     # One size, and one network for which a time is missing.
     results.gpu_latency.query("height == 512").iloc[1:].to_csv(path, index=False)
